@@ -78,15 +78,15 @@ def _explain(error: ValidationError, *, where: str) -> UserError:
     if rule == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         extra = [key for key in found if key not in known]
-        return UserError(
-            place, found=f"unknown key {extra[0]!r}", todo=suggestion(str(extra[0]), known)
-        )
+        return UserError(place, found=f"unknown key {extra[0]!r}", todo=suggestion(str(extra[0]), known))
     if rule == "required":
         missing = [key for key in limit if key not in found]
         return UserError(
             place, found=f"no {missing[0]!r}", expected="this field", todo=f"add '{missing[0]}: …'"
         )
-    return UserError(place, found=_show(found), expected=_expected(error, rule, limit), todo=_todo(found, limit))
+    return UserError(
+        place, found=_show(found), expected=_expected(error, rule, limit), todo=_todo(found, limit)
+    )
 
 
 def _show(found: Any) -> str:

@@ -47,12 +47,10 @@ def dispatch(
 def table(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str]) -> str:
     """Align rows under their column names; cells are shown as text, none as a dash."""
     cells = [
-        ["-" if row.get(c) in (None, "") else " ".join(str(row[c]).split()) for c in columns]
-        for row in rows
+        ["-" if row.get(c) in (None, "") else " ".join(str(row[c]).split()) for c in columns] for row in rows
     ]
     widths = [max(len(c), *(len(line[i]) for line in cells), 1) for i, c in enumerate(columns)]
     lines = [list(columns), ["-" * w for w in widths], *cells]
     return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
     )

@@ -1,0 +1,125 @@
+"""The borders: one-line errors, closed YAML, atomic files, the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contract.catalogue import check, read_yaml
+from contract.cli import dispatch, table
+from contract.errors import UserError, suggestion
+from contract.files import atomic, read_json, sha256, write_json
+from contract.outcome import Outcome
+
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["title"],
+    "properties": {
+        "title": {"type": "string"},
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{4}$", "description": "four hex digits"},
+        "size": {"type": "integer", "minimum": 1},
+        "kind": {"enum": ["a", "b"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"title": "x", "titel": 1}, "found unknown key 'titel'; did you mean 'title'?"),
+        ({}, "found no 'title'; expected this field; add 'title: …'"),
+        ({"title": 7}, "title: found 7 (a number); expected string; put it in quotes"),
+        ({"title": "x", "sha256": 1234}, "put it in quotes"),
+        ({"title": "x", "sha256": "xyz"}, "four hex digits"),
+        ({"title": "x", "size": 0}, "size: found 0 (a number); expected at least 1"),
+        ({"title": "x", "kind": "c"}, "expected one of ['a', 'b']"),
+        ([], "expected object"),
+    ],
+)
+def test_a_mistake_is_one_line(value, told) -> None:
+    with pytest.raises(UserError) as error:
+        check(value, SCHEMA, where="file.yaml: entry")
+    assert told in str(error.value)
+    assert str(error.value).startswith("file.yaml: entry")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\na: 2\n", "written twice"),
+        ("a: [1\n", "line 2"),
+        ("a: !!python/object/apply:os.system [echo]\n", "expected valid YAML"),
+        ("a: \t- b: {", "expected valid YAML"),
+    ],
+)
+def test_broken_yaml_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=told) as error:
+        read_yaml(path)
+    assert "broken.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_yaml_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(b"title: caf\xe9\n")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_yaml(path)
+    with pytest.raises(UserError, match="no such file"):
+        read_yaml(tmp_path / "nowhere.yaml")
+
+
+def test_dates_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "dates.yaml"
+    path.write_text("since: 2017-01-16\n")
+    assert read_yaml(path) == {"since": "2017-01-16"}
+
+
+def test_atomic_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "value.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(IsADirectoryError), atomic(path) as temporary:
+        temporary.write_text("half of")
+        tmp_path.read_text()
+    assert read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["value.json"]
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")
+    # FIPS 180-4, example B.1
+    assert sha256(path).startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_outcome_round_trip(tmp_path: Path) -> None:
+    outcome = Outcome(status="failed", stage="embed", reason="why", log_tail="…")
+    outcome.write(tmp_path / "outcome.json")
+    assert Outcome.read(tmp_path / "outcome.json") == outcome
+
+
+def test_suggestion() -> None:
+    assert suggestion("hormony", ["pca", "harmony"]) == "did you mean 'harmony'? known: harmony, pca"
+
+
+def test_command_line_prints_one_line(tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "broken_command.py").write_text(
+        "from contract.errors import UserError\n"
+        "def add_arguments(parser): parser.add_argument('--x')\n"
+        "def main(args): raise UserError('here', found=args.x, todo='look')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    status = dispatch("p", {"go": ("broken_command", "help")}, about="", argv=["go", "--x", "3"])
+    assert status == 2
+    assert capsys.readouterr().err == "error: here: found 3; look\n"
+
+
+def test_table_aligns_and_shows_gaps() -> None:
+    text = table([{"a": "long name", "b": None}, {"a": 1, "b": 2.5}], columns=["a", "b"])
+    assert text.splitlines() == ["a          b", "---------  ---", "long name  -", "1          2.5"]

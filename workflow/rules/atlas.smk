@@ -1,0 +1,119 @@
+# Cells: fetch, verify, split, and put together the corpora that models are trained on.
+
+
+rule fetch:
+    input:
+        file=local_file,
+    output:
+        source="results/data/{dataset}/source.json",
+    log:
+        "logs/fetch/{dataset}.log",
+    benchmark:
+        "benchmarks/fetch/{dataset}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="12h",
+    params:
+        datasets=PATHS.datasets,
+        data=f"--data {PATHS.data}" if PATHS.data else "",
+        entry=lambda wildcards: as_text(DATASETS[wildcards.dataset].source),
+        code=fingerprint("atlas.fetch", "atlas.simulate"),
+    shell:
+        r"""
+        python -m atlas fetch --datasets {params.datasets:q} --dataset {wildcards.dataset} \
+            {params.data} --out {output.source:q} &>{log:q}
+        """
+
+
+rule prepare:
+    input:
+        source="results/data/{dataset}/source.json",
+        file=local_file,
+    output:
+        cells="results/data/{dataset}/cells.h5ad",
+        truth="results/data/{dataset}/truth.parquet",
+        split="results/data/{dataset}/split.parquet",
+        reference="results/data/{dataset}/reference.npy",
+        report="results/data/{dataset}/report.json",
+        outcome="results/data/{dataset}/outcome.json",
+    log:
+        "logs/prepare/{dataset}.log",
+    benchmark:
+        "benchmarks/prepare/{dataset}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
+        runtime="2h",
+    params:
+        datasets=PATHS.datasets,
+        out="results/data/{dataset}",
+        entry=lambda wildcards: as_text(DATASETS[wildcards.dataset]),
+        code=fingerprint("atlas.prepare"),
+    shell:
+        r"""
+        python -m atlas prepare --datasets {params.datasets:q} --dataset {wildcards.dataset} \
+            --source {input.source:q} --out {params.out:q} &>{log:q}
+        """
+
+
+rule corpus:
+    input:
+        cells=corpus_members("cells.h5ad"),
+        split=corpus_members("split.parquet"),
+        outcomes=corpus_members("outcome.json"),
+        reports=corpus_members("report.json"),
+    output:
+        cells="results/corpora/{corpus}/cells.h5ad",
+        facts="results/corpora/{corpus}/corpus.json",
+        outcome="results/corpora/{corpus}/outcome.json",
+    log:
+        "logs/corpus/{corpus}.log",
+    benchmark:
+        "benchmarks/corpus/{corpus}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 10 * input.size_mb),
+        runtime="2h",
+    priority: 100
+    params:
+        out="results/corpora/{corpus}",
+        parts=lambda wildcards: [
+            f"--part {dataset}={part}"
+            for dataset, part in sorted(CATALOGUE.corpora[wildcards.corpus].datasets.items())
+        ],
+        code=fingerprint("atlas.corpus"),
+    shell:
+        r"""
+        python -m atlas corpus --name {wildcards.corpus} --data results/data {params.parts} \
+            --out {params.out:q} &>{log:q}
+        """
+
+
+rule overlap:
+    input:
+        corpus="results/corpora/{corpus}/cells.h5ad",
+        facts="results/corpora/{corpus}/corpus.json",
+        corpus_outcome="results/corpora/{corpus}/outcome.json",
+        cells="results/data/{dataset}/cells.h5ad",
+        split="results/data/{dataset}/split.parquet",
+        report="results/data/{dataset}/report.json",
+    output:
+        overlap="results/corpora/{corpus}/overlap-{dataset}.json",
+    log:
+        "logs/overlap/{corpus}/{dataset}.log",
+    benchmark:
+        "benchmarks/overlap/{corpus}/{dataset}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 10 * input.size_mb),
+        runtime="1h",
+    params:
+        corpus="results/corpora/{corpus}",
+        dataset="results/data/{dataset}",
+        code=fingerprint("atlas.overlap"),
+    shell:
+        r"""
+        python -m atlas overlap --corpus {params.corpus:q} --dataset-dir {params.dataset:q} \
+            --out {output.overlap:q} &>{log:q}
+        """

@@ -1,0 +1,66 @@
+# Scores and the page.
+
+
+rule score:
+    input:
+        embeddings=embedding_files,
+        overlaps=overlaps,
+        truth="results/data/{dataset}/truth.parquet",
+        reference="results/data/{dataset}/reference.npy",
+        report="results/data/{dataset}/report.json",
+        outcome="results/data/{dataset}/outcome.json",
+    output:
+        scores="results/scores/{study}/{dataset}.parquet",
+        runs="results/scores/{study}/{dataset}.runs.json",
+    log:
+        "logs/score/{study}/{dataset}.log",
+    benchmark:
+        "benchmarks/score/{study}/{dataset}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(4000, 5 * input.size_mb),
+        runtime="24h",
+    priority: 50
+    params:
+        study=PATHS.study,
+        datasets=PATHS.datasets,
+        data="results/data/{dataset}",
+        folders=folders,
+        entry=as_text(STUDY),
+        code=fingerprint("tasks.score"),
+    shell:
+        r"""
+        python -m tasks score --study {params.study:q} --dataset {wildcards.dataset} \
+            --data {params.data:q} --embeddings {params.folders:q} --overlaps {input.overlaps:q} \
+            --out {output.scores:q} &>{log:q}
+        """
+
+
+rule page:
+    input:
+        scores=[f"results/scores/{STUDY.id}/{dataset}.parquet" for dataset in STUDY.datasets],
+        runs=[f"results/scores/{STUDY.id}/{dataset}.runs.json" for dataset in STUDY.datasets],
+        reports=[f"results/data/{dataset}/report.json" for dataset in STUDY.datasets],
+    output:
+        page="results/leaderboards/{study}/index.html",
+        scores="results/leaderboards/{study}/scores.parquet",
+        table="results/leaderboards/{study}/scores.csv",
+        provenance="results/leaderboards/{study}/provenance.json",
+    log:
+        "logs/page/{study}.log",
+    benchmark:
+        "benchmarks/page/{study}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    params:
+        study=PATHS.study,
+        out="results/leaderboards/{study}",
+        entry=as_text(STUDY),
+        code=fingerprint("board.page"),
+    shell:
+        r"""
+        python -m board page --study {params.study:q} --scores {input.scores:q} \
+            --reports {input.reports:q} --out {params.out:q} &>{log:q}
+        """

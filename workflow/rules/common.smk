@@ -1,0 +1,92 @@
+# Catalogues → constants → one-line input functions; nothing else.
+# Every step is a command that can be run by hand, as Snakemake prints it.
+import re
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from workflow.config import load
+from workflow.fingerprint import fingerprint
+from workflow.lock import hold_unless_parent_does
+from workflow.plan import as_text, runs, used_corpora
+
+STUDY, DATASETS, CATALOGUE, PATHS = load(config, home=Path(workflow.basedir))
+CONTESTANTS = CATALOGUE.contestants
+RUNS = runs(STUDY, CONTESTANTS)
+CORPORA = used_corpora(STUDY, CONTESTANTS)
+
+
+onstart:
+    hold_unless_parent_does()
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, sorted(DATASETS))),
+    model="|".join(map(re.escape, sorted(CONTESTANTS))),
+    corpus="|".join(map(re.escape, sorted(CATALOGUE.corpora))) or "none",
+    fit="train|all|none",
+    seed=r"\d+",
+    study=re.escape(STUDY.id),
+
+
+# Two runs of two threads side by side on two cores are many times slower than single-threaded ones,
+# and hash order must not reach a result.
+shell.prefix("export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED=0; ")
+
+
+def local_file(wildcards):
+    """The user's own file behind a data set, where there is one; a missing one is told by `atlas fetch`."""
+    path = PATHS.local_file(DATASETS[wildcards.dataset])
+    return [path] if path else []
+
+
+def corpus_members(file):
+    """An input function: this file of every data set in a corpus."""
+    return lambda wildcards: [
+        f"results/data/{dataset}/{file}"
+        for dataset in CATALOGUE.corpora[wildcards.corpus].datasets
+    ]
+
+
+def truth_if_allowed(wildcards):
+    """Only the oracles are handed the truth."""
+    needs = CONTESTANTS[wildcards.model].needs_truth
+    return [f"results/data/{wildcards.dataset}/truth.parquet"] if needs else []
+
+
+def checkpoint_if_any(wildcards):
+    """What a contestant was trained to on its corpus, if it has one."""
+    corpus = CONTESTANTS[wildcards.model].corpus
+    folder = f"results/checkpoints/{wildcards.model}/seed-{wildcards.seed}"
+    return [f"{folder}/outcome.json", f"{folder}/state"] if corpus else []
+
+
+def folders(wildcards):
+    """Every embedding that the study scores on a data set."""
+    return [f"results/{run.folder}" for run in RUNS if run.dataset == wildcards.dataset]
+
+
+def embedding_files(wildcards):
+    return [f"{folder}/{file}" for folder in folders(wildcards) for file in EMBEDDING_FILES]
+
+
+def overlaps(wildcards):
+    return [f"results/corpora/{corpus}/overlap-{wildcards.dataset}.json" for corpus in CORPORA]
+
+
+EMBEDDING_FILES = ["embedding.npy", "outcome.json", "run.json", "cost.json"]
+
+# One job at a time may use the GPU, where there is one; the profile says how many there are.
+GPU = 1 if shutil.which("nvidia-smi") else 0
+
+
+def gpu_if_needed(wildcards):
+    contestant = CONTESTANTS[wildcards.model]
+    return GPU if contestant.adapter in ("recipe", "scvi") else 0
+
+
+def code_of(step, model):
+    """Fingerprint of a step and of the one adapter it runs."""
+    return fingerprint(step, *adapter_modules(CONTESTANTS[model].adapter))

@@ -1,0 +1,82 @@
+# Contestants: train on a corpus, embed a data set.
+
+
+rule pretrain:
+    input:
+        cells="results/corpora/{corpus}/cells.h5ad",
+        facts="results/corpora/{corpus}/corpus.json",
+        corpus_outcome="results/corpora/{corpus}/outcome.json",
+    output:
+        outcome="results/checkpoints/{model}@{corpus}/seed-{seed}/outcome.json",
+        run="results/checkpoints/{model}@{corpus}/seed-{seed}/run.json",
+        cost="results/checkpoints/{model}@{corpus}/seed-{seed}/cost.json",
+        state=directory("results/checkpoints/{model}@{corpus}/seed-{seed}/state"),
+    wildcard_constraints:
+        model="[a-z][a-z0-9_]*",
+    log:
+        "logs/pretrain/{model}@{corpus}/seed-{seed}.log",
+    benchmark:
+        "benchmarks/pretrain/{model}@{corpus}/seed-{seed}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(4000, 10 * input.size_mb),
+        runtime="48h",
+        gpu=GPU,
+    # The longest jobs start first; everything else fills the other core.
+    priority: 90
+    params:
+        models=PATHS.models,
+        corpus="results/corpora/{corpus}",
+        out="results/checkpoints/{model}@{corpus}/seed-{seed}",
+        entry=lambda wildcards: as_text(CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"]),
+        code=lambda wildcards: code_of(
+            "models.pretrain", f"{wildcards.model}@{wildcards.corpus}"
+        ),
+    shell:
+        r"""
+        python -m models pretrain --models {params.models:q} \
+            --model {wildcards.model}@{wildcards.corpus} --seed {wildcards.seed} \
+            --corpus {params.corpus:q} --out {params.out:q} &>{log:q}
+        """
+
+
+rule embed:
+    input:
+        cells="results/data/{dataset}/cells.h5ad",
+        split="results/data/{dataset}/split.parquet",
+        prepared="results/data/{dataset}/outcome.json",
+        truth=truth_if_allowed,
+        trained=checkpoint_if_any,
+    output:
+        embedding="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/embedding.npy",
+        outcome="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/outcome.json",
+        run="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/run.json",
+        cost="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/cost.json",
+    log:
+        "logs/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.log",
+    benchmark:
+        "benchmarks/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
+        runtime="12h",
+        gpu=gpu_if_needed,
+    priority: 10
+    params:
+        models=PATHS.models,
+        data="results/data/{dataset}",
+        out="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}",
+        truth=lambda wildcards: "--truth" if CONTESTANTS[wildcards.model].needs_truth else "",
+        checkpoint=lambda wildcards: (
+            f"--checkpoint results/checkpoints/{wildcards.model}/seed-{wildcards.seed}"
+            if CONTESTANTS[wildcards.model].corpus
+            else ""
+        ),
+        entry=lambda wildcards: as_text(CONTESTANTS[wildcards.model]),
+        code=lambda wildcards: code_of("models.embed", wildcards.model),
+    shell:
+        r"""
+        python -m models embed --models {params.models:q} --model {wildcards.model} \
+            --fit {wildcards.fit} --seed {wildcards.seed} --data {params.data:q} \
+            --out {params.out:q} {params.truth} {params.checkpoint} &>{log:q}
+        """
