@@ -1,0 +1,110 @@
+"""Killed at any moment, a run starts again and ends in the same scores."""
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from harness import clone, environment, run
+
+pytestmark = pytest.mark.e2e
+
+STUDY = {
+    "study": "small",
+    "title": "A study of a minute, to be killed",
+    "datasets": ["small_sim"],
+    "models": ["noise", "oracle", "pca", "harmony", "geneformer@small"],
+    "seeds": 2,
+    "tasks": ["integration", "annotation"],
+    "reference": "pca",
+    "primary": {
+        "integration": {"metric": "bio_conservation", "margin": 0.02},
+        "annotation": {"metric": "balanced_accuracy", "readout": "logistic", "margin": 0.02},
+    },
+}
+CONFIG = ["--config", "study=small/study.yaml", "datasets=small/datasets.yaml", "models=small/models.yaml"]
+
+
+def small_study(where: Path) -> Path:
+    clone(where)
+    datasets = yaml.safe_load((where / "datasets.yaml").read_text(encoding="utf-8"))
+    models = yaml.safe_load((where / "models.yaml").read_text(encoding="utf-8"))
+    entry = datasets["blood_sim"]
+    entry["source"] |= {"n_cells": 400, "n_genes": 400, "n_donors": 4}
+    recipe = {"recipe": "geneformer", "size": "tiny", "corpus": "small", "options": {"budget_cells": 2000}}
+    kept = {name: models["models"][name] for name in STUDY["models"] if "@" not in name}
+    folder = where / "small"
+    folder.mkdir()
+    write = {
+        "study.yaml": STUDY,
+        "datasets.yaml": {"small_sim": entry},
+        "models.yaml": {
+            "corpora": {"small": {"datasets": {"small_sim": "train"}}},
+            "models": kept | {"geneformer@small": recipe},
+        },
+    }
+    for name, value in write.items():
+        (folder / name).write_text(yaml.safe_dump(value), encoding="utf-8")
+    return where
+
+
+def kill_tree(process: subprocess.Popen) -> None:
+    """``kill -9`` on the run and on all that it started."""
+    victims = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for victim in victims:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_runs_end_in_the_same_scores(tmp_path: Path) -> None:
+    whole = small_study(tmp_path / "whole")
+    start = time.monotonic()
+    done = run(whole, *CONFIG)
+    seconds = time.monotonic() - start
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+    killed = small_study(tmp_path / "killed")
+    command = [sys.executable, "-m", "workflow", "run", "--cores", "all", *CONFIG]
+    draw = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen(
+            command, cwd=killed, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(draw.uniform(0.15, 0.5) * seconds)
+        assert process.poll() is None or process.returncode == 0
+        if process.poll() is None:
+            kill_tree(process)
+    done = run(killed, *CONFIG)
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+    scores = "results/leaderboards/small/scores.parquet"
+    assert (whole / scores).read_bytes() == (killed / scores).read_bytes()
+
+
+def test_a_mistake_is_told_before_anything_runs(tmp_path: Path) -> None:
+    where = small_study(tmp_path)
+    study = dict(STUDY, models=[*STUDY["models"], "harmonny"])
+    (where / "small/study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    done = run(where, *CONFIG)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "did you mean 'harmony'" in done.stderr
+    by_hand = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "-n", *CONFIG],
+        cwd=where,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert by_hand.returncode != 0
+    assert "did you mean 'harmony'" in by_hand.stderr
+    assert "Traceback" not in by_hand.stderr
+    assert not list((where / "results").glob("data/*"))
