@@ -1,0 +1,17 @@
+"""``python -m atlas <command>``."""
+
+import sys
+
+from contract.cli import dispatch
+
+COMMANDS = {
+    "list": ("atlas.list", "list the data sets of a catalogue"),
+    "fetch": ("atlas.fetch", "bring one data set's h5ad here and check its bytes"),
+    "prepare": ("atlas.prepare", "turn one h5ad into cells, truth and a split"),
+    "simulate": ("atlas.simulate", "write simulated counts along the Cell Ontology"),
+    "corpus": ("atlas.corpus", "gather the cells that a model is trained on"),
+    "overlap": ("atlas.overlap", "say what a corpus shares with a data set"),
+}
+
+if __name__ == "__main__":
+    sys.exit(dispatch("atlas", COMMANDS, about="Cells: fetch, prepare, split, simulate."))

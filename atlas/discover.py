@@ -1,0 +1,155 @@
+"""CELLxGENE Discover's REST answers: which file a data set is, and what is said about it.
+
+The interface is described by chanzuckerberg/single-cell-data-portal@007bce0,
+``backend/curation/api/curation-api.yml``. Assets have had two shapes; both are read.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from atlas.web import Interrupted, Patience, SourceFailed, request, with_retries
+from contract.errors import UserError
+
+API = "https://api.cellxgene.cziscience.com/curation/v1"
+API_VARIABLE = "SCLITMUS_CELLXGENE_API"
+ASSET_DOMAIN = "cellxgene.cziscience.com"
+MAX_ANSWER = 32 << 20
+FACTS = (
+    "title",
+    "citation",
+    "schema_version",
+    "dataset_id",
+    "dataset_version_id",
+    "collection_id",
+    "license",
+    "cell_count",
+    "x_approximate_distribution",
+    "is_primary_data",
+    "published_at",
+    "revised_at",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asset:
+    """One downloadable h5ad; ``bytes`` where the server says how long it is."""
+
+    url: str
+    bytes: int | None
+
+
+def api_base() -> str:
+    """Return the address of the interface: CELLxGENE's own, or a mirror named in the environment."""
+    base = os.environ.get(API_VARIABLE) or API
+    if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
+        raise UserError(
+            f"environment variable {API_VARIABLE}", found=repr(base), expected="an http(s) address"
+        )
+    return base.rstrip("/")
+
+
+def look_up(source: dict[str, Any], *, base: str, patience: Patience) -> tuple[dict[str, Any], Asset]:
+    """Ask for one data set version: the facts stated about it (``None`` where unstated) and its h5ad.
+
+    Without ``dataset_version_id`` the newest version is taken.
+
+    Raises
+    ------
+    SourceFailed
+        If it does not exist, was withdrawn, is another one than asked for, or
+        the answer has neither of the two known shapes.
+    """
+    url, newest_of = _address(source, base)
+    answer = _get(url, patience=patience)
+    if newest_of:
+        answer = _first(answer, url)
+    if not isinstance(answer, dict):
+        raise SourceFailed(f"{url}: answered {type(answer).__name__}, expected one data set")
+    if answer.get("tombstone"):
+        raise SourceFailed(f"{url}: withdrawn by its publisher")
+    for key in ("dataset_version_id", "dataset_id", "collection_id"):
+        if key in source and answer.get(key) != source[key]:
+            raise SourceFailed(f"{url}: answered {key} {answer.get(key)!r}, asked for {source[key]!r}")
+    asset = _asset(answer, base=base, url=url, patience=patience)
+    _check_host(asset.url, base)
+    return {key: answer.get(key) for key in FACTS}, asset
+
+
+def _address(source: dict[str, Any], base: str) -> tuple[str, bool]:
+    """Return the address to ask, and whether it answers with a list of versions, newest first."""
+    if "dataset_version_id" in source:
+        return f"{base}/dataset_versions/{source['dataset_version_id']}", False
+    if "collection_id" in source:
+        return f"{base}/collections/{source['collection_id']}/datasets/{source['dataset_id']}", False
+    return f"{base}/datasets/{source['dataset_id']}/versions", True
+
+
+def _first(answer: Any, url: str) -> Any:
+    if not isinstance(answer, list) or not answer:
+        raise SourceFailed(f"{url}: expected a list of versions, found {str(answer)[:60]!r}")
+    return answer[0]
+
+
+def _get(url: str, *, patience: Patience) -> Any:
+    """GET one JSON document of at most ``MAX_ANSWER`` bytes."""
+
+    def once() -> bytes:
+        with request(url, patience=patience) as response:
+            body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
+        if len(body) > MAX_ANSWER:
+            raise SourceFailed(f"{url}: an answer of more than {MAX_ANSWER} bytes")
+        if len(body) < int(response.headers.get("Content-Length", 0)) and not response.headers.get(
+            "Content-Encoding"
+        ):
+            raise Interrupted(f"{url}: the answer was cut after {len(body)} bytes")
+        return body
+
+    body = with_retries(once, patience=patience)
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise SourceFailed(f"{url}: the answer is not JSON: {body[:60]!r}") from None
+
+
+def _asset(answer: dict[str, Any], *, base: str, url: str, patience: Patience) -> Asset:
+    """Find the one h5ad: ``assets`` with addresses, or ``dataset_assets`` and a second question."""
+    if "assets" in answer:
+        return _h5ad(answer["assets"], address="url", where=f"{url}: assets")
+    if "dataset_assets" in answer:
+        ids = answer.get("collection_id"), answer.get("dataset_id")
+        if not all(isinstance(i, str) for i in ids):
+            raise SourceFailed(f"{url}: dataset_assets without collection_id and dataset_id")
+        assets_url = f"{base}/collections/{ids[0]}/datasets/{ids[1]}/assets"
+        return _h5ad(_get(assets_url, patience=patience), address="presigned_url", where=assets_url)
+    raise SourceFailed(
+        f"{url}: neither 'assets' nor 'dataset_assets'; found {', '.join(sorted(answer))[:200]}"
+    )
+
+
+def _h5ad(assets: Any, *, address: str, where: str) -> Asset:
+    if not isinstance(assets, list) or not all(isinstance(a, dict) for a in assets):
+        raise SourceFailed(f"{where}: expected a list of files, found {str(assets)[:60]!r}")
+    found = [a for a in assets if a.get("filetype") == "H5AD"]
+    if len(found) != 1:
+        raise SourceFailed(f"{where}: expected one H5AD, found {len(found)} among {len(assets)} files")
+    url, size = found[0].get(address), found[0].get("filesize")
+    if not isinstance(url, str):
+        raise SourceFailed(f"{where}: the H5AD has no {address!r}")
+    if size is not None and (not isinstance(size, int) or size <= 0):
+        raise SourceFailed(f"{where}: found filesize {size!r}, expected a number of bytes")
+    return Asset(url=url, bytes=size)
+
+
+def _check_host(url: str, base: str) -> None:
+    """Refuse an address outside CELLxGENE and the mirror, and an unencrypted one unless the mirror is."""
+    target, home = urlsplit(url), urlsplit(base)
+    host = target.hostname or ""
+    known = host in (home.hostname, ASSET_DOMAIN) or host.endswith(f".{ASSET_DOMAIN}")
+    if not known or target.scheme not in {"https", home.scheme}:
+        raise SourceFailed(
+            f"{base}: names a file at {target.scheme}://{target.netloc}, expected https at {ASSET_DOMAIN}"
+            f" or {home.scheme} at {home.hostname}"
+        )
