@@ -171,7 +171,7 @@ def _receive(
 
 @contextmanager
 def progress_bar(start: int, total: int | None) -> Iterator[Callable[[int], object]]:
-    """Yield a function that is told how many bytes came: a bar on a terminal, else a line every ten seconds."""
+    """Yield a function that is told how many bytes came: a bar on a terminal, else a line every 10 s."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
