@@ -1,0 +1,125 @@
+"""A study file as a frozen value: what is run, what it is compared with, and what was declared beforehand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from contract.catalogue import check, read_yaml
+from contract.errors import UserError, suggestion
+from tasks.table import TASKS, Primary
+
+SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "study.schema.yaml"
+
+__all__ = ["Primary", "Study", "read_study"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """Data sets × contestants × seeds × tasks, and the declared primary metric of each task.
+
+    ``seeds`` are 0 … n-1; ``level`` (0 to 1) is the confidence of all the study's
+    verdicts together.
+    """
+
+    id: str
+    title: str
+    question: str
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    tasks: tuple[str, ...]
+    reference: str
+    primary: dict[str, Primary]
+    level: float
+    path: str
+
+
+def read_study(path: Path) -> Study:
+    """Read and check a study file; names of data sets and contestants are not looked up here.
+
+    Raises
+    ------
+    UserError
+        One line that names the file and the field of the first mistake.
+    """
+    entry = read_yaml(path)
+    check(entry, _schema(), where=str(path))
+    if entry["reference"] not in entry["models"]:
+        raise UserError(
+            f"{path}: reference",
+            found=f"{entry['reference']!r}, which is not among models",
+            todo=suggestion(entry["reference"], entry["models"]),
+        )
+    _check_coverage(entry, where=f"{path}: primary")
+    return Study(
+        id=entry["study"],
+        title=entry["title"],
+        question=entry.get("question", ""),
+        datasets=tuple(entry["datasets"]),
+        models=tuple(entry["models"]),
+        seeds=tuple(range(entry["seeds"])),
+        tasks=tuple(entry["tasks"]),
+        reference=entry["reference"],
+        primary={
+            task: _primary(task, entry["primary"][task], where=f"{path}: primary.{task}")
+            for task in entry["tasks"]
+        },
+        level=float(entry["level"]),
+        path=str(path),
+    )
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return read_yaml(SCHEMA)
+
+
+def _check_coverage(entry: Mapping[str, Any], *, where: str) -> None:
+    for task in entry["tasks"]:
+        if task not in entry["primary"]:
+            usual = TASKS[task].primary
+            readout = f"readout: {usual.readout}, " if usual.readout else ""
+            raise UserError(
+                where,
+                found=f"no primary metric for the task {task!r}",
+                expected="one for each task",
+                todo=f"add '{task}: {{metric: {usual.metric}, {readout}margin: {usual.margin}}}'",
+            )
+    for task in entry["primary"]:
+        if task not in entry["tasks"]:
+            raise UserError(
+                f"{where}.{task}",
+                found="a primary metric for a task that is not among tasks",
+                expected=f"only {', '.join(entry['tasks'])}",
+                todo="remove it, or add the task",
+            )
+
+
+def _primary(name: str, entry: Mapping[str, Any], *, where: str) -> Primary:
+    task, metric, readout = TASKS[name], entry["metric"], entry.get("readout")
+    if metric not in task.metrics:
+        raise UserError(
+            f"{where}.metric",
+            found=f"{metric!r}, no metric of the task {name!r}",
+            todo=suggestion(metric, list(task.metrics)),
+        )
+    if task.readouts and readout is None:
+        raise UserError(
+            where,
+            found="no 'readout'",
+            expected=f"one of {', '.join(task.readouts)}",
+            todo="add 'readout: …'",
+        )
+    if readout is not None and not task.readouts:
+        raise UserError(
+            f"{where}.readout", found=repr(readout), expected="none for this task", todo="remove it"
+        )
+    if metric not in task.metrics_of(readout):
+        raise UserError(
+            f"{where}.readout",
+            found=f"{readout!r} for {metric!r}",
+            expected=f"one of {', '.join(task.only[metric])}",
+        )
+    return Primary(metric=metric, readout=readout, margin=float(entry["margin"]))

@@ -1,0 +1,77 @@
+"""The tasks: which question each asks, and which metrics answer it. Imports nothing heavy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Primary:
+    """The one metric of a task that earns verdicts, and the gain (> 0) below which nobody would care."""
+
+    metric: str
+    readout: str | None
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One question.
+
+    ``metrics`` are in the order of the page. ``composites`` maps a metric to the parts
+    without which it does not exist. ``readouts`` are the probes put on an embedding
+    (none: it is measured as it is); ``only`` names metrics that exist for some of
+    them alone. ``per_unit`` metrics have one value a unit (paired over units); every
+    other one has one value a set (its uncertainty comes from leaving one unit out).
+    """
+
+    id: str
+    title: str
+    question: str
+    metrics: tuple[str, ...]
+    primary: Primary
+    readouts: tuple[str, ...] = ()
+    composites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    per_unit: tuple[str, ...] = ()
+
+    def metrics_of(self, readout: str | None) -> tuple[str, ...]:
+        """Metrics that exist for a readout, in order."""
+        return tuple(m for m in self.metrics if m not in self.only or readout in self.only[m])
+
+
+BIO = ("isolated_labels", "nmi_kmeans", "ari_kmeans", "silhouette_label", "clisi")
+BATCH = ("bras", "ilisi", "kbet", "graph_connectivity", "pcr_comparison")
+ANNOTATION = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "lcad", "lcad_errors", "ece")
+
+TASKS = {
+    "integration": Task(
+        id="integration",
+        title="Embedding quality",
+        question="Does the embedding keep cell types apart and mix batches?",
+        metrics=(
+            *("bio_conservation", "batch_correction", "scib_total"),
+            *BIO,
+            *BATCH,
+            *("nmi_leiden", "ari_leiden", "avg_bio"),
+            *("scgraph_ontorwr", "scgraph_ontorwr_published", "scgraph_ontorwr_z"),
+            *("rogi", "rogi_xd"),
+        ),
+        primary=Primary(metric="bio_conservation", readout=None, margin=0.02),
+        composites={
+            "bio_conservation": BIO,
+            "batch_correction": BATCH,
+            "scib_total": ("bio_conservation", "batch_correction"),
+            "avg_bio": ("nmi_leiden", "ari_leiden", "silhouette_label"),
+        },
+    ),
+    "annotation": Task(
+        id="annotation",
+        title="Naming cell types",
+        question="Can a simple probe, fitted on some donors, name the types of other donors' cells?",
+        metrics=ANNOTATION,
+        primary=Primary(metric="balanced_accuracy", readout="logistic", margin=0.02),
+        readouts=("knn", "logistic"),
+        only={"ece": ("logistic",)},
+        per_unit=ANNOTATION,
+    ),
+}
