@@ -1,0 +1,13 @@
+"""``python -m board <command>``."""
+
+import sys
+
+from contract.cli import dispatch
+
+COMMANDS = {
+    "page": ("board.page", "write the leaderboard of a study: index.html, scores and provenance"),
+    "check": ("board.check", "list what failed on a leaderboard; exit status 1 if anything unexpected did"),
+}
+
+if __name__ == "__main__":
+    sys.exit(dispatch("board", COMMANDS, about="Scores, intervals, verdicts, one HTML file."))

@@ -1,0 +1,78 @@
+"""The answer in words: computed from the verdicts, and honest where there are none."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from board.evidence import SHOWN_WORDS, Comparison, Evidence
+from board.results import Results
+from board.text import count, listing, number
+
+
+def answer(results: Results, evidence: Evidence) -> list[str]:
+    """Sentences: pre-trained contestants, the others, self-tests, and data sets that could not be used."""
+    reference = results.study.reference
+    entrants = [c for c in evidence.comparisons if not c.control]
+    real = [c for c in entrants if not c.simulated]
+    simulated = [c for c in entrants if c.simulated]
+    sentences = [
+        _pretrained([c for c in real if c.pretrained], reference),
+        _others([c for c in real if not c.pretrained], reference),
+        _self_tests(simulated, reference),
+        *_failed(results),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _pretrained(found: Sequence[Comparison], reference: str) -> str:
+    if not found:
+        return "No pre-trained contestant was measured on real data."
+    names = listing(sorted({c.model for c in found}))
+    asked = f"Pre-trained contestants ({names}) on real data, {count(len(found), 'comparison')}: "
+    won = [c for c in found if c.word == "better"]
+    if won:
+        return f"{asked}{len(won)} better than {reference} ({_places(won)}); {_tally(found, but='better')}."
+    if any(c.decided for c in found):
+        return f"{asked}none was shown to be better than {reference}; {_tally(found)}."
+    return f"{asked}whether any of them beats {reference} cannot be said from this study; {_tally(found)}."
+
+
+def _others(found: Sequence[Comparison], reference: str) -> str:
+    if not found:
+        return ""
+    asked = f"Contestants fitted on the data themselves, {count(len(found), 'comparison')}: "
+    won = [c for c in found if c.word == "better"]
+    if won:
+        return f"{asked}{len(won)} better than {reference} ({_places(won)}); {_tally(found, but='better')}."
+    return f"{asked}{_tally(found)}."
+
+
+def _self_tests(found: Sequence[Comparison], reference: str) -> str:
+    if not found:
+        return ""
+    asked = (
+        f"Self-test on simulated data, {count(len(found), 'comparison')} with {reference}: {_tally(found)}"
+    )
+    return f"{asked}. Simulated data test this software; they say nothing about biology."
+
+
+def _failed(results: Results) -> list[str]:
+    return [
+        f"{entry.id} {entry.outcome['status'].replace('_', ' ')} at {entry.outcome['stage']}: "
+        f"{entry.outcome['reason']}."
+        for entry in results.datasets
+        if not entry.ok
+    ]
+
+
+def _places(found: Sequence[Comparison]) -> str:
+    return "; ".join(
+        f"{c.model} at {c.task} on {c.dataset}, {c.access}, by {number(c.gain.value, sign=True)}"
+        for c in found
+    )
+
+
+def _tally(found: Sequence[Comparison], *, but: str = "") -> str:
+    counts = Counter(c.word for c in found if c.word != but)
+    order = [word for word in SHOWN_WORDS if word in counts]
+    order += sorted(set(counts) - set(order))
+    return ", ".join(f"{counts[word]} {word}" for word in order) or "nothing else was compared"

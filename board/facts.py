@@ -1,0 +1,87 @@
+"""Sections 6 to 8 of the page: what the data sets, the contestants and the metrics are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from board.results import DataSet, Results
+from board.text import number, tidy
+from metrics import Metric
+
+Facts = tuple[tuple[str, str], ...]
+FIRST = ("title", "n_cells", "n_genes", "units", "label_source", "organism", "citation", "license", "note")
+
+
+def dataset_facts(entry: DataSet) -> Facts:
+    """What a data set is and what ``prepare`` did with it."""
+    names = [name for name in FIRST if name in entry.report]
+    names += sorted(set(entry.report) - set(FIRST) - {"dataset", "id"})
+    status = f"{entry.outcome['status'].replace('_', ' ')} at {entry.outcome['stage']}"
+    outcome = ": ".join(filter(None, [status, entry.outcome.get("reason")]))
+    shown = ((name.replace("_", " "), tidy(entry.report[name], longest=30)) for name in names)
+    return (("outcome", outcome), *shown)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """One contestant: its card, what it saw, and what its corpus shares with each data set."""
+
+    name: str
+    kind: str
+    facts: Facts
+    overlap: tuple[str, ...]
+
+
+def profiles(results: Results) -> list[Profile]:
+    """All contestants, in the study's order."""
+    return [_profile(results, model) for model in results.study.models]
+
+
+def _profile(results: Results, model: str) -> Profile:
+    runs = results.runs_of(model)
+    cards = [run.card for run in runs if run.card]
+    overlaps = {run.dataset: run.overlap for run in runs if run.overlap}
+    facts = _card(cards[0], options=runs[0].options) if cards else (("card", "no run left one"),)
+    shown = tuple(_overlap(name, found) for name, found in sorted(overlaps.items()))
+    return Profile(name=model, kind=results.kind(model), facts=facts, overlap=shown)
+
+
+def _card(card: Mapping[str, Any], *, options: Mapping[str, Any]) -> Facts:
+    source = card.get("pretrained_on")
+    return (
+        *((name, tidy(card[name])) for name in ("source", "revision", "license", "note") if card.get(name)),
+        ("saw", tidy(card.get("saw"))),
+        ("pre-trained on", "not disclosed" if source is None else tidy(source) if source else "nothing"),
+        ("options", tidy(options)),
+    )
+
+
+def _overlap(dataset: str, found: Mapping[str, Any]) -> str:
+    reason = f" ({found['reason']})" if found.get("reason") else ""
+    return f"{dataset}: {str(found['exposure']).replace('_', ' ')}{reason}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Meaning:
+    """What one metric is."""
+
+    metric: Metric
+    direction: str
+    best: str
+    chance: str
+    order: str
+
+
+def meanings(names: Sequence[str], metrics: Mapping[str, Metric]) -> list[Meaning]:
+    """What each of the named metrics is, in the order given."""
+    return [_meaning(metrics[name]) for name in names]
+
+
+def _meaning(metric: Metric) -> Meaning:
+    return Meaning(
+        metric=metric,
+        direction="↑ higher is better" if metric.higher_is_better else "↓ lower is better",
+        best=number(metric.best),
+        chance="depends on the data" if metric.chance is None else number(metric.chance),
+        order=" > ".join(metric.control_order or ()) or "none expected",
+    )

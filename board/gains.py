@@ -1,0 +1,202 @@
+"""Section 2 of the page: each task, data set and access, and who gains what over the reference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from board.costs import unit_cost
+from board.evidence import Comparison, Evidence, smallest_detectable
+from board.results import DataSet, Results, Run
+from board.svg import Scale, gain_scale, whisker
+from board.text import count, listing, number, percent, seconds
+from metrics import Metric
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One line of a table of gains; ``gain_order`` and ``cost_order`` are what sorting goes by."""
+
+    model: str
+    kind: str
+    value: str
+    gain: str
+    interval: str
+    picture: Markup
+    word: str
+    scope: str
+    reason: str
+    cost: str
+    saw: str
+    runs: str
+    gain_order: float | None
+    cost_order: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """One task, data set and access: the reference, its contestants and, apart, the controls."""
+
+    id: str
+    task: str
+    dataset: str
+    access: str
+    metric: str
+    facts: tuple[str, ...]
+    reference: Row
+    contestants: tuple[Row, ...]
+    controls_above: tuple[Row, ...]
+    controls_below: tuple[Row, ...]
+
+
+def tables(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) -> list[Table]:
+    """One table a (task, data set, access) that anyone but controls entered, where the data set is usable."""
+    study = results.study
+    entered = {(c.task, c.dataset, c.access) for c in evidence.comparisons if not c.control}
+    keys = [key for key in entered if results.dataset(key[1]).ok]
+    keys.sort(key=lambda key: (study.tasks.index(key[0]), study.datasets.index(key[1]), key[2]))
+    return [_table(results, evidence, metrics, key) for key in keys]
+
+
+def _table(
+    results: Results, evidence: Evidence, metrics: Mapping[str, Metric], key: tuple[str, str, str]
+) -> Table:
+    task, dataset, access = key
+    primary = results.study.primary[task]
+    found = [c for c in evidence.comparisons if (c.task, c.dataset, c.access) == key]
+    scale = _scale(found, margin=primary.margin)
+    rows = {c.model: _row(results, c, scale=scale, margin=primary.margin) for c in found}
+    controls = sorted((c for c in found if c.control), key=_by_gain)
+    above = [c for c in controls if (c.gain.value or 0) > 0]
+    return Table(
+        id=f"gain-{task}-{dataset}-{access}",
+        task=task,
+        dataset=dataset,
+        access=access,
+        metric=_metric_name(metrics[primary.metric], primary.readout),
+        facts=tuple(_facts(results, evidence, found, metrics[primary.metric], key)),
+        reference=_reference(results, evidence, key, scale=scale, margin=primary.margin),
+        contestants=tuple(rows[c.model] for c in sorted(found, key=_by_gain) if not c.control),
+        controls_above=tuple(rows[c.model] for c in above),
+        controls_below=tuple(rows[c.model] for c in controls if c not in above),
+    )
+
+
+def _by_gain(c: Comparison) -> tuple[bool, float]:
+    return (c.gain.value is None, -(c.gain.value or 0.0))
+
+
+def _metric_name(metric: Metric, readout: str | None) -> str:
+    better = (
+        "higher is better" if metric.higher_is_better else "lower is better; a gain above 0 is an improvement"
+    )
+    probe = f", {readout} probe" if readout and readout != "none" else ""
+    return f"{metric.title}{probe} ({better})"
+
+
+def _scale(found: list[Comparison], *, margin: float) -> Scale:
+    """Set by values and by the intervals of contestants; a control's wide interval is cut at the edge."""
+    values = [c.gain.value for c in found if c.gain.value is not None]
+    ends = [end for c in found if c.gain.interval for end in (c.gain.interval.low, c.gain.interval.high)]
+    return gain_scale([*values, *ends], margin=margin)
+
+
+def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row:
+    interval = c.gain.interval
+    runs = results.runs_of(c.model, dataset=c.dataset, access=c.access)
+    cost = unit_cost(runs)
+    return Row(
+        model=c.model,
+        kind=results.kind(c.model),
+        value=number(c.value),
+        gain=number(c.gain.value, sign=True),
+        interval=f"{number(interval.low, sign=True)} to {number(interval.high, sign=True)}"
+        if interval
+        else "",
+        picture=whisker(
+            scale,
+            value=c.gain.value,
+            low=interval.low if interval else None,
+            high=interval.high if interval else None,
+            margin=margin,
+        ),
+        word=c.word,
+        scope=c.gain.scope if c.decided else "",
+        reason=c.reason,
+        cost=seconds(cost),
+        saw=listing(sorted(seen(runs)), empty="nothing"),
+        runs=runs_text(runs),
+        gain_order=c.gain.value,
+        cost_order=cost,
+    )
+
+
+def _reference(
+    results: Results, evidence: Evidence, key: tuple[str, str, str], *, scale: Scale, margin: float
+) -> Row:
+    _, dataset, access = key
+    sample = evidence.references[key]
+    runs = results.runs_of(results.study.reference, dataset=dataset, access=access)
+    cost = unit_cost(runs)
+    has = sample is not None and sample.ok
+    return Row(
+        model=results.study.reference,
+        kind="reference",
+        value=number(sample.value if sample else None),
+        gain=number(0.0 if has else None, sign=False),
+        interval="",
+        picture=whisker(scale, value=0.0 if has else None, low=None, high=None, margin=margin),
+        word="reference" if has else "no value",
+        scope="",
+        reason="" if has else (sample.reason if sample else "it has no run here"),
+        cost=seconds(cost),
+        saw=listing(sorted(seen(runs)), empty="nothing"),
+        runs=runs_text(runs),
+        gain_order=0.0 if has else None,
+        cost_order=cost,
+    )
+
+
+def _facts(
+    results: Results,
+    evidence: Evidence,
+    found: list[Comparison],
+    metric: Metric,
+    key: tuple[str, str, str],
+) -> list[str]:
+    detectable = smallest_detectable(found)
+    ceiling = next((c.value for c in found if c.model == "oracle"), None)
+    chance = "depends on the data" if metric.chance is None else number(metric.chance)
+    return [
+        _unit_fact(results.dataset(key[1]), units=max((c.gain.units for c in found), default=0)),
+        f"Intervals at {percent(evidence.level)}."
+        if detectable is not None
+        else "No interval: it takes two independent units at least.",
+        f"Smallest detectable gain (median half-width): {number(detectable)}.",
+        f"Ceiling (oracle): {number(ceiling)}. Chance: {chance}.",
+    ]
+
+
+def _unit_fact(entry: DataSet, *, units: int) -> str:
+    if entry.units == "none":
+        return f"No independent units. {entry.report.get('note') or ''}".strip()
+    of = "" if entry.units == "donor" else " (batches; it has no donors)"
+    return (
+        f"Rests on {count(units, f'independent {entry.units}', 'independent ' + _plural(entry.units))}{of}."
+    )
+
+
+def _plural(word: str) -> str:
+    return {"donor": "donors", "batch": "batches"}[word]
+
+
+def seen(runs: list[Run]) -> set[str]:
+    """What the runs' cards say they saw."""
+    return {flag.replace("_", " ") for run in runs for flag in run.card.get("saw") or ()}
+
+
+def runs_text(runs: list[Run]) -> str:
+    """``2/2 ok``, or what became of the others."""
+    ok = sum(run.ok for run in runs)
+    others = sorted({run.outcome["status"].replace("_", " ") for run in runs} - {"ok"})
+    return f"{ok}/{len(runs)} ok" + (f" ({', '.join(others)})" if others else "")

@@ -1,0 +1,115 @@
+"""Raw values of every metric: mean over trainings, spread over trainings, and the controls' order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pandas as pd
+
+from board.results import Results
+from board.samples import training
+from metrics import Metric
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One metric of one contestant: mean and SD over ``trainings`` values, or why there is none.
+
+    ``sd`` is null with fewer than two trainings. ``missing`` counts trainings
+    without a value; ``status`` and ``reason`` are theirs.
+    """
+
+    mean: float | None
+    sd: float | None
+    trainings: int
+    missing: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sheet:
+    """All raw values of one task, data set, access and readout."""
+
+    task: str
+    dataset: str
+    access: str
+    readout: str
+    metrics: tuple[str, ...]
+    models: tuple[str, ...]
+    cells: Mapping[tuple[str, str], Cell]
+
+    def means(self, metric: str) -> dict[str, float]:
+        """Contestant → mean, where there is one."""
+        pairs = ((model, self.cells.get((model, metric))) for model in self.models)
+        return {model: cell.mean for model, cell in pairs if cell and cell.mean is not None}
+
+
+def sheets(results: Results, *, metric_order: Mapping[str, Sequence[str]]) -> list[Sheet]:
+    """One sheet a (task, data set, access, readout), in the study's order; metrics in the task's order."""
+    rows = results.rows[results.rows["unit"] == "set"]
+    rows = rows.assign(training=training(rows), readout=rows["readout"].fillna("none"))
+    grouped = dict(list(rows.groupby(["task", "dataset", "access", "readout"], sort=True)))
+    tasks, datasets = list(results.study.tasks), list(results.study.datasets)
+    order = sorted(grouped, key=lambda key: (tasks.index(key[0]), datasets.index(key[1]), *key[2:]))
+    return [_sheet(results, key, grouped[key], known=metric_order[key[0]]) for key in order]
+
+
+def _sheet(results: Results, key: tuple[str, ...], rows: pd.DataFrame, *, known: Sequence[str]) -> Sheet:
+    task, dataset, access, readout = key
+    present = set(rows["metric"])
+    metrics = [name for name in known if name in present] + sorted(present - set(known))
+    models = [name for name in results.study.models if name in set(rows["model"])]
+    groups = rows.groupby(["model", "metric"], sort=False)
+    cells = {pair: cell(group) for pair, group in groups}
+    return Sheet(
+        task=task,
+        dataset=dataset,
+        access=access,
+        readout=readout,
+        metrics=tuple(metrics),
+        models=tuple(models),
+        cells=cells,
+    )
+
+
+def cell(rows: pd.DataFrame) -> Cell:
+    """Mean and SD over the trainings of one contestant on one metric."""
+    ok = rows.loc[rows["status"] == "ok", "value"]
+    wrong = rows[rows["status"] != "ok"]
+    return Cell(
+        mean=float(ok.mean()) if len(ok) else None,
+        sd=float(ok.std(ddof=1)) if len(ok) > 1 else None,
+        trainings=len(ok),
+        missing=len(wrong),
+        status=wrong["status"].iloc[0] if len(wrong) else "ok",
+        reason="; ".join(sorted(wrong["reason"].unique())),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ControlCheck:
+    """Whether the controls stand in the order that a metric's definition demands.
+
+    ``state`` is ``in order``, ``out of order``, ``no order expected`` or ``not checked``.
+    """
+
+    state: str
+    detail: str = ""
+
+
+def check_controls(metric: Metric, means: Mapping[str, float]) -> ControlCheck:
+    """Compare neighbours of ``metric.control_order`` (best first) that have a value; a tie is in order."""
+    if not metric.control_order:
+        return ControlCheck(state="no order expected")
+    seen = [name for name in metric.control_order if name in means]
+    missing = [name for name in metric.control_order if name not in means]
+    if len(seen) < 2:
+        return ControlCheck(state="not checked", detail=f"no value of {', '.join(missing)}")
+    sign = 1 if metric.higher_is_better else -1
+    wrong = [(above, below) for above, below in pairwise(seen) if sign * (means[above] - means[below]) < 0]
+    if wrong:
+        told = [f"{low} ({means[low]:.3f}) beats {high} ({means[high]:.3f})" for high, low in wrong]
+        return ControlCheck(state="out of order", detail="; ".join(told))
+    detail = f"no value of {', '.join(missing)}" if missing else ""
+    return ControlCheck(state="in order", detail=detail)

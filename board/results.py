@@ -1,0 +1,242 @@
+"""What a study left behind, read once: score rows, runs, data sets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contract.errors import UserError
+from contract.files import read_json
+from tasks.study import Study
+
+COLUMNS = [
+    "study",
+    "dataset",
+    "model",
+    "checkpoint",
+    "adaptation",
+    "readout",
+    "access",
+    "pretrain_seed",
+    "fit_seed",
+    "split",
+    "shots",
+    "draw",
+    "task",
+    "metric",
+    "metric_version",
+    "unit",
+    "n",
+    "value",
+    "status",
+    "reason",
+]
+IDENTITY = [
+    "dataset",
+    "model",
+    "readout",
+    "access",
+    "pretrain_seed",
+    "fit_seed",
+    "split",
+    "shots",
+    "draw",
+    "task",
+    "metric",
+    "unit",
+]
+STATUSES = ("ok", "undefined", "not_applicable", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One embedding of one data set by one contestant: what became of it, what it saw, what it cost."""
+
+    dataset: str
+    model: str
+    fit: str
+    seed: int
+    control: bool
+    outcome: Mapping[str, Any]
+    card: Mapping[str, Any]
+    options: Mapping[str, Any]
+    cost: Mapping[str, Any]
+    checkpoint: Mapping[str, Any] | None
+    overlap: Mapping[str, Any] | None
+
+    @property
+    def accesses(self) -> tuple[str, ...]:
+        """The comparisons that it stands in; controls, which were fitted on nothing, stand in both."""
+        if self.fit == "none" and self.control:
+            return ("inductive", "transductive")
+        return ("transductive",) if self.fit == "all" else ("inductive",)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it left an embedding."""
+        return self.outcome["status"] == "ok"
+
+    def seconds(self, stage: str) -> float | None:
+        """Time of ``pretrain``, ``fit`` or ``embed``, where it was measured."""
+        return (self.cost.get("seconds") or {}).get(stage)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether it brings something that was learned elsewhere."""
+        return self.checkpoint is not None or "pretraining" in (self.card.get("saw") or ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """One data set: the report of ``prepare``, and what became of it."""
+
+    id: str
+    report: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is anything to measure on."""
+        return self.outcome["status"] == "ok"
+
+    @property
+    def simulated(self) -> bool:
+        """Simulated data test the house, not the contestants."""
+        return self.report.get("label_source") == "simulated"
+
+    @property
+    def units(self) -> str:
+        """What the independent units are: ``donor``, ``batch`` or ``none``."""
+        return self.report.get("units") or "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """A study, its score rows (one measured value each), runs and data sets, in the study's order."""
+
+    study: Study
+    rows: pd.DataFrame
+    runs: tuple[Run, ...]
+    datasets: tuple[DataSet, ...]
+
+    def dataset(self, name: str) -> DataSet:
+        """The data set of this id."""
+        return next(entry for entry in self.datasets if entry.id == name)
+
+    def runs_of(self, model: str, *, dataset: str = "", access: str = "") -> list[Run]:
+        """Runs of a contestant, on one data set and in one access where these are named."""
+        return [
+            run
+            for run in self.runs
+            if run.model == model
+            and (not dataset or run.dataset == dataset)
+            and (not access or access in run.accesses)
+        ]
+
+    def is_control(self, model: str) -> bool:
+        """Whether a contestant is there to be beaten by all, or by none."""
+        return any(run.control for run in self.runs_of(model))
+
+    def kind(self, model: str) -> str:
+        """``control``, ``pre-trained`` or ``fitted here``."""
+        if self.is_control(model):
+            return "control"
+        return "pre-trained" if any(run.pretrained for run in self.runs_of(model)) else "fitted here"
+
+
+def read_results(
+    study: Study, *, scores: Sequence[Path], reports: Sequence[Path]
+) -> tuple[Results, pa.Table]:
+    """Read what ``tasks score`` and ``atlas prepare`` wrote; also return the rows as one sorted table.
+
+    Beside ``<dataset>.parquet`` lies ``<dataset>.runs.json``, beside ``report.json`` ``outcome.json``.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, is not of this study, or a row breaks the contract of score rows.
+    """
+    table = read_rows(study, scores)
+    runs = tuple(_run(record) for path in scores for record in _json(path.with_suffix(".runs.json")))
+    datasets = {path.parent.name: path for path in reports}
+    missing = [name for name in study.datasets if name not in datasets]
+    if missing:
+        raise UserError("--reports", found=f"none of data set {missing[0]!r}", expected="one a data set")
+    entries = tuple(_dataset(name, datasets[name]) for name in study.datasets)
+    return Results(study=study, rows=table.to_pandas(), runs=runs, datasets=entries), table
+
+
+def read_rows(study: Study, paths: Sequence[Path]) -> pa.Table:
+    """Score rows of a study's data sets as one table, sorted, so that equal input gives equal bytes."""
+    tables = [_table(path) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        if table.schema != tables[0].schema:
+            raise UserError(str(path), found="other column types", expected=f"those of {paths[0]}")
+        _check_rows(table, study=study, where=str(path))
+    order = [(name, "ascending") for name in COLUMNS]
+    return pa.concat_tables(tables).sort_by(order)
+
+
+def _table(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise UserError(str(path), found="no such file", todo="run `python -m tasks score` first")
+    try:
+        table = pq.read_table(path).replace_schema_metadata(None)
+    except pa.ArrowInvalid as error:
+        raise UserError(str(path), found=f"no parquet ({error})", todo="score this data set again") from None
+    if table.column_names != COLUMNS:
+        odd = sorted(set(table.column_names) ^ set(COLUMNS)) or ["their order"]
+        raise UserError(str(path), found=f"other columns: {', '.join(odd)}", expected="those of score rows")
+    return table
+
+
+def _check_rows(table: pa.Table, *, study: Study, where: str) -> None:
+    rows = table.to_pandas()
+    strange = set(rows["study"]) - {study.id}
+    if strange:
+        raise UserError(where, found=f"rows of study {sorted(strange)[0]!r}", expected=repr(study.id))
+    unknown = set(rows["dataset"]) - set(study.datasets)
+    if unknown:
+        raise UserError(where, found=f"data set {sorted(unknown)[0]!r}", expected="one that the study names")
+    odd = set(rows["status"]) - set(STATUSES)
+    if odd:
+        raise UserError(where, found=f"status {sorted(odd)[0]!r}", expected=f"one of {', '.join(STATUSES)}")
+    if (rows["value"].isna() == (rows["status"] == "ok")).any():
+        raise UserError(where, found="a null value that is ok, or a value that is not", expected="neither")
+    if ((rows["status"] != "ok") & (rows["reason"].fillna("") == "")).any():
+        raise UserError(where, found="a missing value without a reason", expected="a reason for each")
+    twice = rows[rows.duplicated(list(IDENTITY))]
+    if len(twice):
+        row = twice.iloc[0]
+        found = f"two values of {row['metric']} of {row['model']} ({row['access']}, unit {row['unit']})"
+        raise UserError(where, found=found, expected="one a training")
+
+
+def _json(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(str(path), found="no such file", expected="the record that goes with the scores")
+    return read_json(path)
+
+
+def _run(record: Mapping[str, Any]) -> Run:
+    return Run(
+        dataset=record["dataset"],
+        model=record["model"],
+        fit=record["fit"],
+        seed=record["seed"],
+        control=bool(record["control"]),
+        outcome=record["outcome"],
+        card=record["card"] or {},
+        options=record["options"] or {},
+        cost=record["cost"] or {},
+        checkpoint=record["checkpoint"],
+        overlap=record["overlap"],
+    )
+
+
+def _dataset(name: str, path: Path) -> DataSet:
+    return DataSet(id=name, report=_json(path), outcome=_json(path.with_name("outcome.json")))

@@ -1,0 +1,125 @@
+"""Inline SVG from small pure functions; text is escaped, colours come from the page's style sheet."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT, PAD = 200, 18, 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """A straight line from values to pixels."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Pixel of a value, rounded so that equal input gives equal text."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 2)
+
+
+def gain_scale(values: Sequence[float], *, margin: float) -> Scale:
+    """A scale that holds zero, the margin on both sides, and all values."""
+    low, high = min([-margin, *values]), max([margin, *values])
+    room = 0.04 * (high - low) or 1.0
+    return Scale(low=low - room, high=high + room, start=PAD, end=WIDTH - PAD)
+
+
+def whisker(
+    scale: Scale, *, value: float | None, low: float | None, high: float | None, margin: float
+) -> Markup:
+    """A gain as a dot on its interval, with a line at zero and a band for the margin.
+
+    The numbers stand beside it as text, so it is hidden from screen readers.
+    """
+    band = Markup('<rect class="band" x="{}" y="0" width="{}" height="{}"/>').format(
+        scale(-margin), round(scale(margin) - scale(-margin), 2), HEIGHT
+    )
+    zero = Markup('<line class="zero" x1="{0}" x2="{0}" y1="0" y2="{1}"/>').format(scale(0), HEIGHT)
+    marks = Markup("")
+    if low is not None and high is not None:
+        marks += Markup('<path class="range" d="M{0} {2}H{1}M{0} {3}V{4}M{1} {3}V{4}"/>').format(
+            scale(low), scale(high), HEIGHT / 2, HEIGHT / 2 - 4, HEIGHT / 2 + 4
+        )
+    if value is not None:
+        marks += Markup('<circle class="dot" cx="{}" cy="{}" r="3.5"/>').format(scale(value), HEIGHT / 2)
+    frame = Markup('<svg class="whisker" viewBox="0 0 {0} {1}" width="{0}" height="{1}" aria-hidden="true">')
+    return frame.format(WIDTH, HEIGHT) + band + zero + marks + Markup("</svg>")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One contestant: what it costs (s per 10,000 cells, > 0), how well it does, and of which kind it is."""
+
+    name: str
+    cost: float
+    quality: float
+    kind: str
+
+
+def scatter(points: Sequence[Point], *, title: str, quality: str) -> Markup:
+    """Quality over cost (logarithmic); names stand beside the marks, kinds differ in shape."""
+    width, height, left, right, top, bottom = 640, max(300, 13 * len(points) + 70), 56, 170, 16, 44
+    exponents = [math.log10(point.cost) for point in points]
+    first, last = math.floor(min(exponents)), max(math.ceil(max(exponents)), math.floor(min(exponents)) + 1)
+    x = Scale(low=first, high=last, start=left, end=width - right)
+    values = [point.quality for point in points]
+    room = 0.08 * (max(values) - min(values)) or 0.05
+    y = Scale(low=min(values) - room, high=max(values) + room, start=height - bottom, end=top)
+    parts = [_axes(x, y, first=first, last=last, quality=quality)]
+    labels = spread([y(point.quality) + 4 for point in points], gap=12)
+    for point, exponent, label in zip(points, exponents, labels, strict=True):
+        parts.append(_mark(point, x(exponent), y(point.quality), label, edge=width - right + 12))
+    head = Markup('<svg class="scatter" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">').format(
+        width, height, title
+    )
+    return head + Markup("").join(parts) + Markup("</svg>")
+
+
+def _axes(x: Scale, y: Scale, *, first: int, last: int, quality: str) -> Markup:
+    frame = Markup('<path class="axis" d="M{0} {1}V{2}H{3}"/>').format(x.start, y.end, y.start, x.end)
+    ticks = [
+        Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            x(exponent), y.start + 16, f"{10.0**exponent:g}"
+        )
+        for exponent in range(first, last + 1)
+    ]
+    rows = [
+        Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
+            x.start - 6, y(value) + 4, f"{value:.2f}".replace("-", "−")
+        )
+        for value in (y.low, (y.low + y.high) / 2, y.high)
+    ]
+    names = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+        (x.start + x.end) / 2, y.start + 34, "seconds per 10,000 cells (logarithmic)"
+    ) + Markup('<text class="tick" x="{}" y="{}">{}</text>').format(x.start + 6, y.end + 4, quality)
+    return Markup("").join([frame, *ticks, *rows, names])
+
+
+def _mark(point: Point, x: float, y: float, label: float, *, edge: float) -> Markup:
+    shapes = {
+        "control": '<path class="mark control" d="M{0} {1}m-4 -4l8 8m0 -8l-8 8"/>',
+        "pre-trained": '<path class="mark pretrained" d="M{0} {1}m0 -6l6 6l-6 6l-6 -6z"/>',
+        "fitted here": '<circle class="mark fitted" cx="{0}" cy="{1}" r="4.5"/>',
+    }
+    shape = Markup(shapes[point.kind]).format(x, y)
+    lead = Markup('<path class="lead" d="M{} {}L{} {}"/>').format(x + 6, y, edge - 3, round(label - 4, 2))
+    text = Markup('<text class="name" x="{}" y="{}">{}</text>').format(edge, round(label, 2), point.name)
+    return lead + shape + text
+
+
+def spread(places: Sequence[float], *, gap: float) -> list[float]:
+    """Move places apart, in their order, until neighbours are at least ``gap`` away from each other."""
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    moved = list(places)
+    for above, below in pairwise(order):
+        moved[below] = max(moved[below], moved[above] + gap)
+    overflow = (moved[order[-1]] - max(places)) / 2 if order else 0
+    return [place - overflow for place in moved]

@@ -1,0 +1,71 @@
+"""Numbers and names as people read them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+NOTHING = "–"
+
+
+def number(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
+    """Fixed digits and a true minus; a dash for no value."""
+    if value is None:
+        return NOTHING
+    text = f"{value:{'+' if sign else ''}.{digits}f}"
+    return text.replace("-", "−")
+
+
+def seconds(value: float | None) -> str:
+    """Three figures and the unit that suits them."""
+    if value is None:
+        return NOTHING
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if value >= 2 * size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} s"
+
+
+def size(count: float | None) -> str:
+    """Bytes as MiB or GiB."""
+    if count is None:
+        return NOTHING
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def percent(share: float) -> str:
+    """A share as per cent, with the digits that a family-wise level needs."""
+    return f"{100 * share:.4g} %"
+
+
+def listing(names: Iterable[str], *, empty: str = "none") -> str:
+    """``a, b and c``."""
+    names = list(names)
+    if len(names) < 2:
+        return names[0] if names else empty
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count(number_of: int, one: str, many: str = "") -> str:
+    """``1 donor``, ``2 donors``."""
+    return f"{number_of:,} {one if number_of == 1 else many or one + 's'}"
+
+
+def tidy(value: Any, *, longest: int = 60) -> str:
+    """A JSON value as one line; long lists and mappings are cut, and say so."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return _cut([f"{key}: {tidy(inner)}" for key, inner in value.items()], longest=longest)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return _cut([tidy(inner) for inner in value], longest=longest)
+    return str(value)
+
+
+def _cut(parts: list[str], *, longest: int) -> str:
+    rest = len(parts) - longest
+    return ", ".join(parts[:longest]) + (f" … and {rest} more" if rest > 0 else "") if parts else "none"
