@@ -16,7 +16,7 @@ from atlas.discover import api_base, look_up
 from atlas.download import download
 from atlas.web import Patience, SourceFailed
 from contract.errors import UserError
-from contract.files import sha256, write_json
+from contract.files import read_json, sha256, write_json
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SCANPY_FILES = {"pbmc68k_reduced": "10x_pbmc68k_reduced.h5ad"}
@@ -33,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write ``source.json`` (and ``source.h5ad`` beside it where bytes were made or downloaded)."""
     dataset = find_dataset(args.datasets, args.dataset)
-    answer = fetch(dataset, data=args.data, folder=args.out.parent)
+    try:
+        answer = fetch(dataset, data=args.data, folder=args.out.parent)
+    except UserError as error:
+        raise UserError(
+            f"{args.datasets}: {dataset.id}: source", found=f"one that was refused ({error})"
+        ) from None
     write_json(args.out, answer)
     found = answer["reason"] or f"{answer['path']}, {answer['bytes']} bytes, sha256 {answer['sha256']}"
     print(f"{dataset.id}: {answer['status']}: {found}", file=sys.stderr)
@@ -113,26 +118,27 @@ def _simulated(dataset: Dataset, path: Path) -> Path:
     from atlas.simulate import Simulation, simulate_to_file  # anndata takes seconds to import
 
     parameters = {key: value for key, value in dataset.source.items() if key != "kind"}
-    try:
-        simulation = Simulation(**parameters)
-    except UserError as error:
-        raise UserError(f"{dataset.id}: source", found=str(error)) from None
-    simulate_to_file(simulation, path)
+    simulate_to_file(Simulation(**parameters), path)
     return path
 
 
 def _downloaded(dataset: Dataset, path: Path, patience: Patience) -> tuple[Path, dict[str, Any]]:
+    """Download, unless the pinned bytes are here already; then no network is needed either."""
+    said = path.with_name("discover.json")
+    if said.is_file() and path.is_file() and sha256(path) == dataset.sha256:
+        facts = read_json(said)
+        if all(facts.get(key) == value for key, value in dataset.source.items() if key != "kind"):
+            return path, facts
     facts, asset = look_up(dataset.source, base=api_base(), patience=patience)
-    held = path.is_file() and dataset.sha256 is not None and sha256(path) == dataset.sha256
-    if not held:
-        found = download(
-            asset.url,
-            path,
-            expected_bytes=asset.bytes,
-            expected_sha256=dataset.sha256,
-            patience=patience,
-        )
-        if dataset.sha256 is None:
-            version = facts["dataset_version_id"]
-            print(f'{dataset.id}: pin what came: version {version}, sha256: "{found}"', file=sys.stderr)
+    found = download(
+        asset.url,
+        path,
+        expected_bytes=asset.bytes,
+        expected_sha256=dataset.sha256,
+        patience=patience,
+    )
+    write_json(said, facts)
+    if dataset.sha256 is None:
+        version = facts["dataset_version_id"]
+        print(f'{dataset.id}: pin what came: version {version}, sha256: "{found}"', file=sys.stderr)
     return path, facts
