@@ -1,0 +1,78 @@
+"""Scores as pure functions of arrays, and the table that says what each one is.
+
+``from metrics import neighbors, ilisi, TABLE`` works for every name below; a
+module is loaded when one of its names is first asked for, so that the table
+costs no scipy.
+"""
+
+import importlib
+
+_HOMES = {
+    "metrics.checks": ("Undefined",),
+    "metrics.table": ("TABLE", "Metric"),
+    "metrics.knn": ("Neighbors", "neighbors", "connectivities"),
+    "metrics.silhouettes": (
+        "DistanceSums",
+        "bras",
+        "distance_sums",
+        "isolated_labels",
+        "silhouette_batch",
+        "silhouette_label",
+        "silhouette_samples",
+    ),
+    "metrics.mixing": ("cilisi", "clisi", "graph_connectivity", "ilisi", "lisi", "pcr_comparison"),
+    "metrics.acceptance": ("kbet", "kbet_per_label"),
+    "metrics.clusters": ("nmi_ari_kmeans", "nmi_ari_leiden"),
+    "metrics.composites": (
+        "avg_batch",
+        "avg_bio",
+        "batch_correction",
+        "bio_conservation",
+        "scib_total",
+        "scibe_total",
+    ),
+    "metrics.centroids": ("ScGraph", "scgraph"),
+    "metrics.walk": ("OntoReference", "OntoRwr", "ontorwr_reference", "scgraph_ontorwr"),
+    "metrics.ancestry": ("Lcad", "OntologyGraph", "lcad"),
+    "metrics.roughness": ("RogiLabels", "rogi", "rogi_labels", "rogi_xd"),
+    "metrics.structure": (
+        "distance_correlation",
+        "distance_emd",
+        "edge_jaccard",
+        "knn_preservation",
+        "szekely_correlation",
+    ),
+    "metrics.answers": (
+        "accuracy",
+        "aupr",
+        "auroc",
+        "balanced_accuracy",
+        "expected_calibration_error",
+        "fpr95",
+        "kappa",
+        "macro_f1",
+    ),
+    "metrics.perturbation": (
+        "additive_effect",
+        "centroid_accuracy",
+        "delta_overlap",
+        "l2",
+        "mse",
+        "pearson_delta",
+        "systematic_variation",
+        "top_expressed",
+    ),
+    "metrics.ranking": ("pareto_fronts",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)  # noqa: PLE0605 – built from the one list above
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'metrics' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
