@@ -14,7 +14,7 @@ LARGEST = 2**24
 
 
 def as_csr(matrix: object) -> sparse.csr_matrix:
-    """Turn a dense or sparse (N, G) matrix into CSR with sorted indices, no duplicates and no stored zeros."""
+    """Turn a dense or sparse (N, G) matrix into CSR with sorted indices, each entry once, no stored zeros."""
     result = sparse.csr_matrix(matrix)
     if result is matrix:
         result = result.copy()

@@ -77,7 +77,8 @@ def ensembl_ids(names: list[str], *, kind: str, organism: Organism, where: str) 
         raise UserError(
             where,
             found=f"{len(names)} names such as {names[0]!r}, none of which is known" if names else "no genes",
-            expected=f"{organism} {'Ensembl ids such as ENSG00000141510' if kind == 'ensembl' else 'symbols'}",
+            expected=f"{organism} "
+            + ("symbols" if kind == "symbol" else "Ensembl ids such as ENSG00000141510"),
             todo="check gene_ids, gene_column and organism of the entry",
         )
     return ids

@@ -30,7 +30,7 @@ class Ontology:
         """Live terms, sorted."""
         return tuple(sorted(self.names))
 
-    def resolve(self, term: str) -> str:
+    def resolve(self, term: str, *, where: str = "Cell Ontology") -> str:
         """Return ``term`` if it is live, else follow its replacements until one is live.
 
         Raises
@@ -42,7 +42,7 @@ class Ontology:
         at = term
         while at not in self.names:
             if at in seen or not self.replaced_by.get(at):
-                raise self._unresolved(term, at=at)
+                raise self._unresolved(term, at=at, where=where)
             seen.append(at)
             at = self.replaced_by[at]
         return at
@@ -65,14 +65,15 @@ class Ontology:
                 waiting.extend(up[at])
         return frozenset(seen)
 
-    def _unresolved(self, term: str, *, at: str) -> UserError:
+    def _unresolved(self, term: str, *, at: str, where: str) -> UserError:
         if term not in self.replaced_by:
-            found, todo = f"{term!r}, which is no term of it", "correct the id"
+            found, todo = f"{term!r}, which is no term", "correct the id"
         elif at != term:
             found, todo = f"{term}, which is obsolete and leads to {at}, no live term", "choose a live term"
         else:
             found, todo = f"{term}, which is obsolete and has no replacement", "choose a live term"
-        return UserError(f"Cell Ontology {self.version}", found=found, expected="a live term", todo=todo)
+        expected = f"a live term of the Cell Ontology {self.version}"
+        return UserError(where, found=found, expected=expected, todo=todo)
 
 
 @functools.cache

@@ -74,13 +74,13 @@ class Simulation:
         _check("n_genes", self.n_genes, least=2, most=len(gene_table().ids), kinds=int)
         _check("n_donors", self.n_donors, least=self.n_batches, most=self.n_cells, kinds=int)
         if not self.types or len(set(self.types)) != len(self.types):
-            raise UserError("simulation: types", found=f"{list(self.types)}", expected="distinct ids, one at least")
+            raise UserError(
+                "simulation: types", found=f"{list(self.types)}", expected="distinct ids, one at least"
+            )
         for term in self.types:
-            live = cell_ontology().resolve(term)
+            live = cell_ontology().resolve(term, where="simulation: types")
             if live != term:
-                raise UserError(
-                    "simulation: types", found=f"{term}, which is obsolete", todo=f"write {live}"
-                )
+                raise UserError("simulation: types", found=f"{term}, which is obsolete", todo=f"write {live}")
 
 
 def simulate(simulation: Simulation) -> ad.AnnData:
@@ -133,7 +133,12 @@ def _draw_types(simulation: Simulation, *, donor: np.ndarray, rng: np.random.Gen
 
 
 def _draw_counts(
-    simulation: Simulation, *, kind: np.ndarray, donor: np.ndarray, batch: np.ndarray, rng: np.random.Generator
+    simulation: Simulation,
+    *,
+    kind: np.ndarray,
+    donor: np.ndarray,
+    batch: np.ndarray,
+    rng: np.random.Generator,
 ) -> sparse.csr_matrix:
     s, n_genes = simulation, simulation.n_genes
     base = rng.normal(0.0, 1.0, n_genes)
@@ -151,7 +156,12 @@ def _draw_counts(
 
 
 def _annotated(
-    simulation: Simulation, *, counts: sparse.csr_matrix, kind: np.ndarray, donor: np.ndarray, batch: np.ndarray
+    simulation: Simulation,
+    *,
+    counts: sparse.csr_matrix,
+    kind: np.ndarray,
+    donor: np.ndarray,
+    batch: np.ndarray,
 ) -> ad.AnnData:
     parameters = {name: list(v) if name == "types" else v for name, v in asdict(simulation).items()}
     tag = hashlib.sha256(repr(parameters).encode()).hexdigest()[:8]
@@ -177,7 +187,10 @@ def _check(name: str, value: object, *, least: float, kinds: type, most: float =
         upper = f" to {most:g}" if most < np.inf else " or more"
         whole = "a whole number" if kinds is int else "a number"
         raise UserError(
-            f"simulation: {name}", found=repr(value), expected=f"{whole} of {least:g}{upper}", todo="change it"
+            f"simulation: {name}",
+            found=repr(value),
+            expected=f"{whole} of {least:g}{upper}",
+            todo="change it",
         )
 
 
@@ -190,7 +203,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         elif field.name in ("seed", "n_cells"):
             parser.add_argument(option, type=int, required=True)
         else:
-            parser.add_argument(option, type=type(field.default), default=field.default, help="default %(default)s")
+            parser.add_argument(
+                option, type=type(field.default), default=field.default, help="default %(default)s"
+            )
     parser.add_argument("--out", type=Path, required=True, help="the h5ad to write")
 
 
@@ -198,5 +213,7 @@ def main(args: argparse.Namespace) -> int:
     """Simulate to a file."""
     simulation = Simulation(**{field.name: getattr(args, field.name) for field in fields(Simulation)})
     simulate_to_file(simulation, args.out)
-    print(f"{args.out}: {simulation.n_cells} cells, {simulation.n_genes} genes, {len(simulation.types)} types")
+    print(
+        f"{args.out}: {simulation.n_cells} cells, {simulation.n_genes} genes, {len(simulation.types)} types"
+    )
     return 0

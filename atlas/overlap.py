@@ -1,0 +1,208 @@
+"""``python -m atlas overlap``: did a corpus hold cells, donors or the study of a data set?
+
+Three kinds of evidence, from weak to strong: cell names (barcodes are drawn from a
+finite list, so that some coincide by chance), the study that the catalogue cites, and
+count fingerprints: two cells with the same counts of all genes that both data sets
+measured are one cell. A cell that was counted anew by another pipeline has other
+counts: only its barcode can give it away.
+"""
+
+import argparse
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from atlas.corpus import measured_column
+from contract.files import read_json, write_json
+
+LEAST_GENES = 20
+"""A cell with fewer shared genes above 0 has no fingerprint: small ones coincide."""
+BARCODES = 737_280
+"""Length of the shortest list that 10x barcodes are drawn from (v1 and v2 chemistry)."""
+_BARCODE = re.compile(r"(?<![A-Z])[ACGT]{14,16}(?![A-Z])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """(N,) per target cell: is its name, its barcode, its fingerprint in the corpus; has it a fingerprint."""
+
+    name: np.ndarray
+    barcode: np.ndarray
+    fingerprint: np.ndarray
+    comparable: np.ndarray
+
+
+def fingerprints(counts: sparse.csr_matrix, genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Hash each cell's counts: the same counts of the same genes give the same number.
+
+    Parameters
+    ----------
+    counts
+        (N, G) CSR counts.
+    genes
+        The G gene ids; their order has no influence.
+
+    Returns
+    -------
+    hashes
+        (N,) uint64; two different cells share one with a chance of about 2⁻⁶⁴.
+    comparable
+        (N,) whether at least 20 genes are above 0.
+    """
+    order = np.argsort(genes)
+    weights = np.empty(len(genes), dtype=np.uint64)
+    weights[order] = np.random.default_rng(0).integers(0, 2**64, len(genes), dtype=np.uint64)
+    terms = weights[counts.indices] * counts.data.astype(np.uint64)
+    ends = np.zeros(len(terms) + 1, dtype=np.uint64)  # never float64, which would round the sums
+    np.cumsum(terms, out=ends[1:])
+    hashes = ends[counts.indptr[1:]] - ends[counts.indptr[:-1]]
+    above = np.diff(sparse.csr_matrix(counts > 0).indptr)
+    return hashes, above >= LEAST_GENES
+
+
+def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
+    """Look for each of the N target cells in the corpus, member by member; memory of two matrices."""
+    dataset = corpus.obs["dataset"].to_numpy(dtype=str)
+    names = {name.partition(":")[2] for name in corpus.obs_names}
+    codes = {code for name in names if (code := barcode(name))}
+    seen = np.zeros(target.n_obs, dtype=bool)
+    comparable = np.zeros(target.n_obs, dtype=bool)
+    for member in np.unique(dataset):
+        measured = corpus.var_names[corpus.var[measured_column(member)].to_numpy(dtype=bool)]
+        genes = sorted(set(measured) & set(target.var_names))
+        mine, mine_ok = fingerprints(_columns(target, genes), genes)
+        theirs, theirs_ok = fingerprints(_columns(corpus[dataset == member], genes), genes)
+        comparable |= mine_ok
+        seen |= mine_ok & np.isin(mine, theirs[theirs_ok])
+    return Evidence(
+        name=np.array([name in names for name in target.obs_names], dtype=bool),
+        barcode=np.array([barcode(name) in codes for name in target.obs_names], dtype=bool),
+        fingerprint=seen,
+        comparable=comparable,
+    )
+
+
+def barcode(name: str) -> str | None:
+    """Return the first run of 14 to 16 letters A, C, G, T in a cell's name; ``None`` where it has none."""
+    found = _BARCODE.search(name)
+    return found.group() if found else None
+
+
+def overlap(
+    corpus: ad.AnnData,
+    facts: dict[str, Any],
+    *,
+    target: ad.AnnData,
+    parts: np.ndarray,
+    report: dict[str, Any],
+) -> dict[str, Any]:
+    """Say what a corpus shares with a data set: ``overlap-<dataset>.json``.
+
+    ``exposure`` is ``test_cells_seen`` (fingerprints, or cell names of the same data set, of
+    cells that a score is about: part ``test``), ``study_shared`` (the same data set or citation,
+    shared donors, other cells of it, or more barcodes than chance gives) or ``none``.
+    """
+    evidence = find_evidence(corpus, target)
+    dataset = report["dataset"]
+    same_dataset = dataset in facts["datasets"]
+    studies = {_study(citation) for citation in facts["studies"]}
+    same_study = _study(report["citation"]) in studies if "citation" in report else False
+    theirs = {name.partition(":")[2] for name in facts["donors"]}
+    donors = sorted(theirs & set(target.obs["donor"])) if same_study else []
+    own = np.array([f"{dataset}:{name}" for name in target.obs_names], dtype=object)
+    known = np.isin(own, corpus.obs_names.to_numpy(dtype=object)) | evidence.fingerprint
+    expected = _by_chance(corpus, target)
+    exposure, reason = _verdict(
+        seen_in_test=int(known[parts == "test"].sum()),
+        seen_elsewhere=int(known[parts != "test"].sum()),
+        same_study=same_dataset or same_study or bool(donors),
+        barcodes=int(evidence.barcode.sum()),
+        expected=expected,
+    )
+    return {
+        "corpus": facts["name"],
+        "dataset": dataset,
+        "same_dataset": same_dataset,
+        "same_study": same_study,
+        "donors": donors,
+        "barcodes_expected_by_chance": expected,
+        "cells": {
+            part: _counts(evidence, known, parts == part) for part in sorted(set(parts) | {"train", "test"})
+        },
+        "exposure": exposure,
+        "reason": reason,
+    }
+
+
+def _verdict(
+    *, seen_in_test: int, seen_elsewhere: int, same_study: bool, barcodes: int, expected: float
+) -> tuple[str, str]:
+    if seen_in_test:
+        return "test_cells_seen", f"{seen_in_test} test cells are in the corpus"
+    if seen_elsewhere:
+        return (
+            "study_shared",
+            f"no test cell, but {seen_elsewhere} other cells of the data set are in the corpus",
+        )
+    if same_study:
+        return "study_shared", "the corpus holds other cells of the same study"
+    if barcodes > expected + 5 * np.sqrt(expected) + 3:
+        return (
+            "study_shared",
+            f"{barcodes} cell barcodes are in the corpus, {expected:.1f} expected by chance",
+        )
+    return "none", "no cell, donor or study is shared, as far as ids, barcodes and counts tell"
+
+
+def _counts(evidence: Evidence, known: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
+    n = int(mask.sum())
+    found = {
+        "same_name": evidence.name,
+        "same_barcode": evidence.barcode,
+        "same_counts": evidence.fingerprint,
+        "in_corpus": known,
+    }
+    counts: dict[str, Any] = {key: int(values[mask].sum()) for key, values in found.items()}
+    share = counts["in_corpus"] / n if n else None
+    return {"n": n, "comparable": int(evidence.comparable[mask].sum()), **counts, "share_in_corpus": share}
+
+
+def _by_chance(corpus: ad.AnnData, target: ad.AnnData) -> float:
+    codes = {code for name in corpus.obs_names if (code := barcode(name.partition(":")[2]))}
+    bearers = sum(barcode(name) is not None for name in target.obs_names)
+    return bearers * len(codes) / BARCODES
+
+
+def _columns(cells: ad.AnnData, genes: list[str]) -> sparse.csr_matrix:
+    return sparse.csr_matrix(cells.X)[:, cells.var_names.get_indexer(genes)]
+
+
+def _study(citation: str) -> str:
+    return re.sub(r"^(https?://(dx\.)?doi\.org/|doi:)", "", citation.strip().lower())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``overlap``."""
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of atlas corpus")
+    parser.add_argument("--dataset-dir", type=Path, required=True, help="folder of atlas prepare")
+    parser.add_argument("--out", type=Path, required=True, help="where to write overlap-<dataset>.json")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Compare a corpus with a prepared data set."""
+    result = overlap(
+        ad.read_h5ad(args.corpus / "cells.h5ad"),
+        read_json(args.corpus / "corpus.json"),
+        target=ad.read_h5ad(args.dataset_dir / "cells.h5ad"),
+        parts=pd.read_parquet(args.dataset_dir / "split.parquet")["part"].to_numpy(dtype=str),
+        report=read_json(args.dataset_dir / "report.json"),
+    )
+    write_json(args.out, result)
+    print(f"{result['corpus']} and {result['dataset']}: {result['exposure']}: {result['reason']}")
+    return 0
