@@ -1,0 +1,53 @@
+"""Compressed rows of counts: the only form in which cells enter the engine."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """N cells × G genes as CSR arrays: ``data`` and ``indices`` (non-zeros), ``indptr`` (N + 1).
+
+    Explicitly stored zeros are allowed; every reader of counts leaves them out.
+    """
+
+    data: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row of each stored value, int64."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+    def take(self, rows: np.ndarray) -> "Counts":
+        """The given rows, in the given order."""
+        starts = self.indptr[rows].astype(np.int64)
+        lengths = self.indptr[np.asarray(rows) + 1] - starts
+        indptr = offsets_of(lengths)
+        where = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+        return Counts(data=self.data[where], indices=self.indices[where], indptr=indptr)
+
+
+class Reader(Protocol):
+    """Anything that can hand out rows: ``Counts`` itself, or a reader backed by files.
+
+    Training asks for ascending rows, a pool of batches at a time, so that memory
+    does not depend on the size of the corpus.
+    """
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: np.ndarray) -> Counts:
+        """The given rows, in the given order."""
+        ...
+
+
+def offsets_of(lengths: np.ndarray) -> np.ndarray:
+    """Offsets (N + 1) of ragged rows with the given lengths (N)."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

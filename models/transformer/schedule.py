@@ -1,0 +1,34 @@
+"""How long to train, and how fast to learn."""
+
+import math
+from dataclasses import dataclass
+
+from models.transformer.data import batches_in_epoch
+from models.transformer.recipe import Training
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """``steps`` optimiser steps of ``batch_cells`` cells, in passes of ``steps_per_epoch``."""
+
+    steps: int
+    steps_per_epoch: int
+
+
+def plan(training: Training, *, cells: int, budget_cells: int | None = None) -> Plan:
+    """Steps that show the network ``budget_cells`` cells (repeats counted), or ``epochs`` passes."""
+    wanted = budget_cells if budget_cells is not None else round(training.epochs * cells)
+    per_epoch = batches_in_epoch(cells, batch_cells=training.batch_cells)
+    whole, rest = divmod(wanted, cells)
+    steps = whole * per_epoch + batches_in_epoch(rest, batch_cells=training.batch_cells)
+    return Plan(steps=steps, steps_per_epoch=per_epoch)
+
+
+def rate_at(step: int, *, steps: int, training: Training) -> float:
+    """Learning rate of step 0 … ``steps`` − 1: linear rise over the warm-up, then a fall towards 0."""
+    warmup = math.ceil(training.warmup * steps)
+    if step < warmup:
+        return training.rate * (step + 1) / warmup
+    gone = (step - warmup) / max(steps - warmup, 1)
+    fall = 1 - gone if training.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * gone))
+    return training.rate * fall

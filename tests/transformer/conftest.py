@@ -1,0 +1,63 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from models.transformer.counts import Counts
+from models.transformer.data import Corpus
+from models.transformer.recipe import load_recipe
+from models.transformer.tokenise import RankTokeniser
+from models.transformer.vocabulary import fit_vocabulary
+
+
+@pytest.fixture(scope="session")
+def as_counts():
+    """Dense integers (N, G) → Counts."""
+
+    def convert(dense):
+        rows, columns = np.nonzero(dense)
+        indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(dense, axis=1))])
+        return Counts(data=dense[rows, columns].astype(np.float32), indices=columns, indptr=indptr)
+
+    return convert
+
+
+@pytest.fixture(scope="session")
+def programmes():
+    """Cells of four kinds, each with 10 genes of its own among 40: dense (N, 40), kind (N,)."""
+
+    def draw(cells, *, seed=0):
+        rng = np.random.default_rng(seed)
+        kind = rng.integers(4, size=cells)
+        own = np.arange(40) // 10 == kind[:, None]
+        return rng.poisson(np.where(own, 3.0, 0.05)), kind
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def small_design():
+    """Geneformer's tiny size, smaller, with chosen fields of ``Training``."""
+
+    def make(*, length=32, **training):
+        design = load_recipe("geneformer").design("tiny")
+        train = dataclasses.replace(design.size.training, **({"epochs": 2.0, "batch_cells": 16} | training))
+        size = dataclasses.replace(design.size, width=16, heads=2, hidden=32, length=length, training=train)
+        return dataclasses.replace(design, size=size)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def corpus_of(as_counts):
+    """Dense integers → Corpus under a vocabulary of their own, or under a given one."""
+
+    def make(dense, design, *, vocabulary=None):
+        genes = [f"ENSG{i:011d}" for i in range(dense.shape[1])]
+        counts = as_counts(dense)
+        if vocabulary is None:
+            vocabulary = fit_vocabulary(counts, genes=genes, totals=dense.sum(1).astype(float), min_cells=1)
+        tokenise = RankTokeniser(vocabulary=vocabulary, norm="gene_median", length=design.size.length)
+        return Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)
+
+    return make

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from models.transformer.tokenise import RankTokeniser
+from models.transformer.vocabulary import MASK, PAD, Vocabulary
+
+GENES = tuple(f"g{i:02d}" for i in range(30))
+
+
+@pytest.fixture
+def vocabulary():
+    medians = np.random.default_rng(1).choice([0.5, 1.0, 2.0, 3.7], size=30)
+    return Vocabulary(specials=(PAD, MASK, "<cls>", "<eos>"), genes=GENES, medians=medians)
+
+
+@pytest.fixture
+def dense():
+    return np.random.default_rng(2).poisson(1.0, size=(25, 30))
+
+
+def by_definition(cell, vocabulary, *, norm, room):
+    """The definition, written as a loop: expressed genes by falling score, ties to the lower token."""
+    score = cell / vocabulary.medians if norm == "gene_median" else cell.astype(float)
+    ranked = sorted(np.flatnonzero(cell), key=lambda gene: (-score[gene], gene))
+    return [gene + len(vocabulary.specials) for gene in ranked[:room]]
+
+
+@pytest.mark.parametrize("norm", ["count", "gene_median"])
+@pytest.mark.parametrize("length", [1, 7, 40])
+def test_follows_the_definition(dense, vocabulary, as_counts, norm, length):
+    tokenise = RankTokeniser(vocabulary=vocabulary, norm=norm, length=length)
+    tokens = tokenise(as_counts(dense), vocabulary.tokens(GENES))
+    for i, cell in enumerate(dense):
+        found = tokens.ids[tokens.offsets[i] : tokens.offsets[i + 1]]
+        assert found.tolist() == by_definition(cell, vocabulary, norm=norm, room=length)
+
+
+def test_special_tokens_stand_around_and_count_towards_the_length(dense, vocabulary, as_counts):
+    tokenise = RankTokeniser(
+        vocabulary=vocabulary, norm="count", length=9, prefix=("<cls>",), suffix=("<eos>",)
+    )
+    tokens = tokenise(as_counts(dense), vocabulary.tokens(GENES))
+    for i, cell in enumerate(dense):
+        found = tokens.ids[tokens.offsets[i] : tokens.offsets[i + 1]]
+        assert found.tolist() == [2, *by_definition(cell, vocabulary, norm="count", room=7), 3]
+    assert tokens.genes_of(4).tolist() == np.minimum(np.count_nonzero(dense, axis=1), 7).tolist()
+
+
+def test_column_order_and_depth_do_not_matter(dense, vocabulary, as_counts):
+    tokenise = RankTokeniser(vocabulary=vocabulary, norm="gene_median", length=12)
+    plain = tokenise(as_counts(dense), vocabulary.tokens(GENES))
+    order = np.random.default_rng(3).permutation(30)
+    permuted = tokenise(as_counts(dense[:, order]), vocabulary.tokens([GENES[i] for i in order]))
+    deeper = tokenise(as_counts(2 * dense), vocabulary.tokens(GENES))
+    for other in (permuted, deeper):
+        np.testing.assert_array_equal(other.ids, plain.ids)
+        np.testing.assert_array_equal(other.offsets, plain.offsets)
+
+
+def test_unknown_genes_and_stored_zeros_make_no_token(dense, vocabulary, as_counts):
+    tokenise = RankTokeniser(vocabulary=vocabulary, norm="gene_median", length=40)
+    dense[:, 5] = 0
+    plain = tokenise(as_counts(dense), vocabulary.tokens(GENES))
+    noisy = dense.copy()
+    noisy[:, 5] = 9
+    names = ["elsewhere" if i == 5 else gene for i, gene in enumerate(GENES)]
+    np.testing.assert_array_equal(tokenise(as_counts(noisy), vocabulary.tokens(names)).ids, plain.ids)
+    counts = as_counts(noisy)
+    counts.data[counts.indices == 5] = 0
+    np.testing.assert_array_equal(tokenise(counts, vocabulary.tokens(GENES)).ids, plain.ids)
+
+
+def test_padding_is_on_the_right(dense, vocabulary, as_counts):
+    dense[3] = 0
+    tokens = RankTokeniser(vocabulary=vocabulary, norm="count", length=40)(
+        as_counts(dense), vocabulary.tokens(GENES)
+    )
+    cells = np.array([3, 0, 7])
+    padded = tokens.padded(cells)
+    assert padded.shape == (3, tokens.lengths[cells].max())
+    for row, cell in zip(padded, cells, strict=True):
+        n = tokens.lengths[cell]
+        assert row[:n].tolist() == tokens.ids[tokens.offsets[cell] : tokens.offsets[cell + 1]].tolist()
+        assert not row[n:].any()
+
+
+def test_rows_are_taken_in_the_order_asked_for(dense, as_counts):
+    counts, rows = as_counts(dense), np.array([7, 0, 7, 24])
+    taken, direct = counts.take(rows), as_counts(dense[rows])
+    np.testing.assert_array_equal(taken.data, direct.data)
+    np.testing.assert_array_equal(taken.indices, direct.indices)
+    np.testing.assert_array_equal(taken.indptr, direct.indptr)
