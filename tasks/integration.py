@@ -1,0 +1,186 @@
+"""Embedding quality: does an embedding keep cell types apart and mix batches?
+
+Each metric stands on the cells that have what it needs (a label, a batch, an
+ontology id), and says on how many. An inductive embedding is measured on its test
+cells alone, a transductive one on all cells.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+import metrics
+from tasks.cells import Cells
+from tasks.knowledge import Knowledge
+from tasks.measured import Measured, measure, missing
+from tasks.table import TASKS
+
+Access = Literal["inductive", "transductive"]
+TASK = TASKS["integration"]
+NEIGHBORS = 89
+"""Neighbours of a cell, itself left out: the most that a metric here takes (LISI: 90 with itself)."""
+FEW_TYPES = 8
+
+
+def score_integration(
+    Z: np.ndarray, cells: Cells, *, access: Access, primary: str, knowledge: Knowledge
+) -> list[Measured]:
+    """Measure an embedding ``Z`` (N, D) of N cells.
+
+    Returns one value of each metric over the scored cells (unit ``set``), and for
+    ``primary`` one value with each unit left out (``without:<unit>``) where there are
+    two units or more. With no split every cell is a test cell.
+    """
+    rows = scored_cells(cells, access=access)
+    Z, cells = np.asarray(Z, dtype=np.float64)[rows], cells.take(rows)
+    whole = _Evaluation(Z=Z, cells=cells, knowledge=knowledge)
+    found = [whole.value_of(name, unit="set") for name in TASK.metrics]
+    left_out = _jackknife(Z, cells, primary=primary, knowledge=knowledge)
+    return [*found, *(left_out if whole.value_of(primary, unit="set").status == "ok" else ())]
+
+
+def scored_cells(cells: Cells, *, access: Access) -> np.ndarray:
+    """Boolean mask (N,): the test cells for an inductive embedding, all cells for a transductive one."""
+    if access == "transductive":
+        return np.ones(len(cells), dtype=bool)
+    return cells.part == "test"
+
+
+def _jackknife(Z: np.ndarray, cells: Cells, *, primary: str, knowledge: Knowledge) -> Iterator[Measured]:
+    units = sorted(set(cells.unit[cells.known("unit")]))
+    for unit in units if len(units) > 1 else ():
+        kept = cells.unit != unit
+        rest = _Evaluation(Z=Z[kept], cells=cells.take(kept), knowledge=knowledge)
+        yield rest.value_of(primary, unit=f"without:{unit}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """Cells that have all a metric needs; what several metrics share is computed once."""
+
+    Z: np.ndarray
+    cells: Cells
+    knowledge: Knowledge
+
+    def text(self, column: str) -> np.ndarray:
+        """A column that is known for all cells of this view, as fixed-width text (N,)."""
+        return getattr(self.cells, column).astype(str)
+
+    @cached_property
+    def label(self) -> np.ndarray:
+        """(N,) text."""
+        return self.text("label")
+
+    @cached_property
+    def batch(self) -> np.ndarray:
+        """(N,) text."""
+        return self.text("batch")
+
+    @cached_property
+    def neighbors(self) -> metrics.Neighbors:
+        """Exact neighbours; each metric takes as many as it needs."""
+        if len(self.Z) < 3:
+            raise metrics.Undefined(f"{len(self.Z)} cells have no neighbourhood")
+        return metrics.neighbors(self.Z, min(NEIGHBORS, len(self.Z) - 1))
+
+    @cached_property
+    def kmeans(self) -> tuple[float, float]:
+        """NMI and ARI of k-means clusters."""
+        return metrics.nmi_ari_kmeans(self.Z, self.label)
+
+    @cached_property
+    def leiden(self) -> tuple[float, float]:
+        """NMI and ARI of the Leiden clusters that fit the labels best."""
+        return metrics.nmi_ari_leiden(self.neighbors, self.label)
+
+    @cached_property
+    def ontorwr(self) -> metrics.OntoRwr:
+        """Agreement with distances along the ontology."""
+        return metrics.scgraph_ontorwr(self.Z, self.text("ontology_id"), self.knowledge.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How a metric is read off a view, and which columns its cells must have."""
+
+    needs: tuple[str, ...]
+    read: Callable[[View], float]
+    remark: Callable[[View], str] = lambda view: ""
+
+
+def _few_types(view: View) -> str:
+    n = view.ontorwr.n_types
+    return f"{n} types: descriptive below {FEW_TYPES}" if n < FEW_TYPES else ""
+
+
+LABEL, BATCH, BOTH, ONTOLOGY = ("label",), ("batch",), ("label", "batch"), ("ontology_id",)
+MEASURES: Mapping[str, Measure] = {
+    "isolated_labels": Measure(BOTH, lambda v: metrics.isolated_labels(v.Z, v.label, v.batch)),
+    "nmi_kmeans": Measure(LABEL, lambda v: v.kmeans[0]),
+    "ari_kmeans": Measure(LABEL, lambda v: v.kmeans[1]),
+    "silhouette_label": Measure(LABEL, lambda v: metrics.silhouette_label(v.Z, v.label)),
+    "clisi": Measure(LABEL, lambda v: metrics.clisi(v.neighbors, v.label)),
+    "bras": Measure(BOTH, lambda v: metrics.bras(v.Z, v.label, v.batch)),
+    "ilisi": Measure(BATCH, lambda v: metrics.ilisi(v.neighbors, v.batch)),
+    "kbet": Measure(BOTH, lambda v: metrics.kbet(v.neighbors, v.label, v.batch)),
+    "graph_connectivity": Measure(LABEL, lambda v: metrics.graph_connectivity(v.neighbors, v.label)),
+    "pcr_comparison": Measure(BATCH, lambda v: metrics.pcr_comparison(v.cells.reference, v.Z, v.batch)),
+    "nmi_leiden": Measure(LABEL, lambda v: v.leiden[0]),
+    "ari_leiden": Measure(LABEL, lambda v: v.leiden[1]),
+    "scgraph_ontorwr": Measure(ONTOLOGY, lambda v: v.ontorwr.without_diagonal, _few_types),
+    "scgraph_ontorwr_published": Measure(ONTOLOGY, lambda v: v.ontorwr.published, _few_types),
+    "scgraph_ontorwr_z": Measure(ONTOLOGY, lambda v: v.ontorwr.z_score, _few_types),
+}
+COMBINE: Mapping[str, Callable[..., float]] = {
+    "bio_conservation": metrics.bio_conservation,
+    "batch_correction": metrics.batch_correction,
+    "scib_total": metrics.scib_total,
+    "avg_bio": metrics.avg_bio,
+}
+
+
+class _Evaluation:
+    """Values of metrics on one set of cells, each computed once."""
+
+    def __init__(self, *, Z: np.ndarray, cells: Cells, knowledge: Knowledge) -> None:
+        self._whole = View(Z=Z, cells=cells, knowledge=knowledge)
+        self._views: dict[bytes, View] = {}
+        self._values: dict[str, Measured] = {}
+
+    def value_of(self, name: str, *, unit: str) -> Measured:
+        if name not in self._values:
+            combined = name in TASK.composites
+            self._values[name] = (self._combine if combined else self._measure)(name, unit=unit)
+        return self._values[name]
+
+    def _measure(self, name: str, *, unit: str) -> Measured:
+        how = MEASURES[name]
+        view = self._view(how.needs)
+        n = len(view.cells)
+        if n == 0:
+            needed = " and ".join(how.needs).replace("_", " ")
+            return missing(name, status="undefined", reason=f"no cell has a known {needed}", unit=unit, n=0)
+        return measure(name, lambda: how.read(view), n=n, unit=unit)
+
+    def _combine(self, name: str, *, unit: str) -> Measured:
+        parts = [self.value_of(part, unit=unit) for part in TASK.composites[name]]
+        n = min(part.n for part in parts)
+        for part in parts:
+            if part.status != "ok":
+                reason = f"needs {part.metric}, which is {part.status}: {part.reason}"
+                return missing(name, status="undefined", reason=reason, unit=unit, n=n)
+        return measure(name, lambda: COMBINE[name](*(part.value for part in parts)), n=n, unit=unit)
+
+    def _view(self, needs: tuple[str, ...]) -> View:
+        rows = self._whole.cells.known(*needs)
+        if rows.all():
+            return self._whole
+        if rows.tobytes() not in self._views:
+            whole = self._whole
+            self._views[rows.tobytes()] = View(
+                Z=whole.Z[rows], cells=whole.cells.take(rows), knowledge=whole.knowledge
+            )
+        return self._views[rows.tobytes()]

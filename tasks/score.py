@@ -1,0 +1,174 @@
+"""``python -m tasks score``: all embeddings of one data set to score rows.
+
+One process holds a whole data set, so that the ontology and its reference vectors
+are made ready once.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from atlas.ontology import cell_ontology
+from contract.errors import UserError, suggestion
+from contract.files import write_json
+from contract.outcome import Outcome
+from metrics import TABLE
+from tasks.annotation import score_annotation
+from tasks.cells import Cells, read_cells
+from tasks.integration import Access, score_integration
+from tasks.knowledge import Knowledge
+from tasks.measured import Measured, missing
+from tasks.rows import write_rows
+from tasks.runs import Run, corpus_of, read_overlaps, read_run
+from tasks.study import Study, read_study
+from tasks.table import TASKS
+
+SPLIT = "0"
+"""Name of the one split that ``atlas prepare`` makes."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``score``."""
+    parser.add_argument("--study", type=Path, required=True, help="the study file")
+    parser.add_argument("--dataset", required=True, help="id of the data set")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
+    parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="embedding folders")
+    parser.add_argument(
+        "--overlaps", type=Path, nargs="*", default=[], help="files CORPUS/overlap-DATASET.json"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=Path("results/cache"), help="folder for ontology vectors"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="parquet file of score rows")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write ``--out`` and, beside it, ``<name>.runs.json``."""
+    study = read_study(args.study)
+    if args.dataset not in study.datasets:
+        raise UserError(
+            f"{study.path}: datasets",
+            found=f"no {args.dataset!r}",
+            todo=suggestion(args.dataset, list(study.datasets)),
+        )
+    prepared = _prepared(args.data)
+    cells = read_cells(args.data)
+    runs = [read_run(folder, n_cells=len(cells)) for folder in args.embeddings]
+    _check_runs(runs, study=study, dataset=args.dataset)
+    overlaps = read_overlaps(args.overlaps)
+    knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache)
+    rows = list(score_runs(study, runs, cells=cells, prepared=prepared, knowledge=knowledge))
+    write_rows(args.out, rows)
+    records = [run.record(overlap=overlaps.get(corpus_of(run.model) or "")) for run in runs]
+    records.sort(key=lambda r: (r["model"], r["fit"], r["seed"]))
+    write_json(args.out.with_suffix(".runs.json"), records)
+    return 0
+
+
+def _prepared(folder: Path) -> Outcome:
+    path = folder / "outcome.json"
+    if not path.is_file():
+        raise UserError(str(path), found="no such file", todo="run 'python -m atlas prepare' first")
+    return Outcome.read(path)
+
+
+def _check_runs(runs: Sequence[Run], *, study: Study, dataset: str) -> None:
+    seen: set[tuple[str, str, int]] = set()
+    for run in runs:
+        where = f"--embeddings {run.name}"
+        if run.dataset != dataset:
+            raise UserError(where, found=f"an embedding of {run.dataset!r}", expected=f"one of {dataset!r}")
+        if run.model not in study.models:
+            raise UserError(
+                where, found="no contestant of the study", todo=suggestion(run.model, list(study.models))
+            )
+        key = (run.model, run.fit, run.seed)
+        if key in seen:
+            raise UserError(where, found="two folders of this run", expected="one")
+        seen.add(key)
+
+
+def score_runs(
+    study: Study, runs: Sequence[Run], *, cells: Cells, prepared: Outcome, knowledge: Knowledge
+) -> Iterator[dict[str, Any]]:
+    """Score rows of every run, as ``tasks.rows.SCHEMA`` has them; tells its progress on stderr."""
+    for number, run in enumerate(runs, start=1):
+        started = time.perf_counter()
+        rows = list(_rows(study, run, cells=cells, prepared=prepared, knowledge=knowledge))
+        n_ok = sum(row["status"] == "ok" for row in rows)
+        seconds = time.perf_counter() - started
+        print(
+            f"[{number}/{len(runs)}] {run.name}: {n_ok} of {len(rows)} values, {seconds:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+        yield from rows
+
+
+def _rows(
+    study: Study, run: Run, *, cells: Cells, prepared: Outcome, knowledge: Knowledge
+) -> Iterator[dict[str, Any]]:
+    shared = _facts(study, run)
+    outcome = run.outcome if prepared.status == "ok" else prepared
+    for task in study.tasks:
+        found = _measure(study, task, run, outcome=outcome, cells=cells, knowledge=knowledge)
+        for access, values in found.items():
+            for value in values:
+                yield shared | _row(value, task=task, access=access)
+
+
+def _measure(
+    study: Study, task: str, run: Run, *, outcome: Outcome, cells: Cells, knowledge: Knowledge
+) -> Mapping[Access, Sequence[Measured]]:
+    if outcome.status != "ok":
+        return dict.fromkeys(run.accesses, _absent(task, outcome))
+    if task == "annotation":  # its training and test cells are the same in either access
+        return dict.fromkeys(run.accesses, score_annotation(run.Z, cells, knowledge=knowledge))
+    primary = study.primary[task].metric
+    return {
+        access: score_integration(run.Z, cells, access=access, primary=primary, knowledge=knowledge)
+        for access in run.accesses
+    }
+
+
+def _absent(task: str, outcome: Outcome) -> list[Measured]:
+    """A run without an embedding still has a row for each metric, which says why."""
+    return [
+        missing(metric, status=outcome.status, reason=f"{outcome.stage}: {outcome.reason}", readout=readout)
+        for readout in TASKS[task].readouts or (None,)
+        for metric in TASKS[task].metrics_of(readout)
+    ]
+
+
+def _facts(study: Study, run: Run) -> dict[str, Any]:
+    trained_elsewhere = run.checkpoint is not None
+    return {
+        "study": study.id,
+        "dataset": run.dataset,
+        "model": run.model,
+        "checkpoint": f"{run.model}/seed-{run.seed}" if trained_elsewhere else None,
+        "adaptation": "none" if run.fit == "none" else "fitted",
+        "pretrain_seed": run.seed if trained_elsewhere else None,
+        "fit_seed": None if trained_elsewhere else run.seed,
+        "split": SPLIT,
+        "shots": None,
+        "draw": None,
+    }
+
+
+def _row(value: Measured, *, task: str, access: Access) -> dict[str, Any]:
+    return {
+        "readout": value.readout or "none",
+        "access": access,
+        "task": task,
+        "metric": value.metric,
+        "metric_version": TABLE[value.metric].version,
+        "unit": value.unit,
+        "n": value.n,
+        "value": value.value,
+        "status": value.status,
+        "reason": value.reason,
+    }
