@@ -10,6 +10,7 @@ from models.transformer.errors import TrainingError
 from models.transformer.tokenise import RankTokeniser, Tokens
 
 POOL_BATCHES = 16
+HELD_OUT = (0.05, 0.20)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,3 +64,18 @@ def by_length(lengths: np.ndarray, *, batch_cells: int, ties: np.ndarray | None 
     keys = np.zeros(len(lengths)) if ties is None else ties
     order = np.lexsort((keys, -lengths))
     return [order[i : i + batch_cells] for i in range(0, len(order), batch_cells)]
+
+
+def held_out_units(units: np.ndarray, *, seed: int) -> np.ndarray:
+    """Cells to keep for the validation loss, bool (N,): whole units (N names), never single cells.
+
+    Units are taken in random order until 5 % of the cells are held out, passing over those that
+    would make it more than 20 %. So none is where every unit is large: half a corpus is too dear.
+    """
+    names, code, cells = np.unique(units, return_inverse=True, return_counts=True)
+    least, most = (share * len(units) for share in HELD_OUT)
+    chosen: list[int] = []
+    for i in np.random.default_rng(seed).permutation(len(names)):
+        if cells[chosen].sum() < least and cells[chosen].sum() + cells[i] <= most:
+            chosen.append(i)
+    return np.isin(code, chosen)

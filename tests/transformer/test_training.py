@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.transformer.checkpoint import build
-from models.transformer.data import shuffled
+from models.transformer.data import held_out_units, shuffled
 from models.transformer.engine import pretrain, validate
 from models.transformer.errors import TrainingError
 from models.transformer.infer import embed
@@ -198,3 +198,14 @@ def test_an_embedding_depends_on_its_cell_alone(corpus, small_design):
         np.testing.assert_allclose(
             embed(network.encoder, alone, batch_cells=1, **options)[0], whole[i], atol=1e-5
         )
+
+
+def test_whole_units_are_held_out():
+    units = np.repeat([f"u{i}" for i in range(12)], [30, 3, 4, 50, 20, 9, 9, 9, 1, 2, 3, 60])
+    shares = []
+    for seed in range(50):
+        chosen = held_out_units(units, seed=seed)
+        assert not set(units[chosen]) & set(units[~chosen])
+        shares.append(chosen.mean())
+    assert 0.05 <= min(shares) < max(shares) <= 0.2
+    assert not held_out_units(np.repeat(["a", "b"], 50), seed=0).any()

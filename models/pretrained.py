@@ -1,0 +1,290 @@
+"""The contestant that this repository trains itself: a recipe, a size, and a corpus."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from anndata import AnnData
+
+from contract.errors import NotApplicable, UserError
+from contract.files import read_json, write_json
+from models.card import ModelCard
+from models.options import RecipeOptions
+from models.transformer import checkpoint
+from models.transformer.counts import Counts
+from models.transformer.data import Corpus, held_out_units
+from models.transformer.engine import pretrain
+from models.transformer.errors import RecipeError, TransformerError, VocabularyError
+from models.transformer.infer import embed
+from models.transformer.progress import Progress
+from models.transformer.recipe import Design, load_recipe
+from models.transformer.tokenise import RankTokeniser
+from models.transformer.vocabulary import Vocabulary, fit_vocabulary, match
+
+EMBED_CELLS = 32
+TOLERANCE = {"cpu": 1e-5, "cuda": 0.05}  # float32, bfloat16
+
+
+class Pretrained:
+    """A transformer pre-trained on the cells that ``fit`` is given, then embedding zero-shot.
+
+    Embedding needs no total counts: within a cell the total scales all genes alike and
+    leaves their ranks as they are. Making the vocabulary needs them, for the gene medians.
+    """
+
+    def __init__(self, options: RecipeOptions, *, workdir: Path | None = None) -> None:
+        self.options, self.workdir = options, workdir
+        self._checkpoint: checkpoint.Checkpoint | None = None
+        self._corpus: dict[str, Any] = {}
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known about this contestant, its corpus included once it is fitted."""
+        with _refusals(self.options):
+            recipe = load_recipe(self.options.recipe)
+        trained = self.options.init == "trained"
+        organisms = self._corpus.get("organisms", [])
+        datasets = self._corpus.get("datasets")
+        return ModelCard(
+            name=f"{recipe.name} {self.options.size}" + ("" if trained else ", untrained"),
+            source=recipe.source,
+            revision="this repository",
+            license="BSD-3-Clause",
+            pretrained_on=datasets,
+            saw=("counts", "pretraining") if trained else ("counts",),
+            needs_gpu=False,
+            equivariance_tolerance=TOLERANCE[_device().type],
+            organism=", ".join(organisms) or None,
+            note=recipe.ours,
+        )
+
+    def fit(self, train: AnnData, *, seed: int) -> Self:
+        """Make vocabulary and medians of ``train``, then pre-train on it.
+
+        All genes of the corpus enter, also those that only some of its data sets measured: an
+        unmeasured gene makes no token. Cells without a total do not speak about medians; cells
+        without a gene of the vocabulary are not trained on; both are counted in the state. Some
+        donors (or batches), 5–20 % of the cells, are held out for the validation loss.
+        With ``init: random`` no step is taken.
+
+        Raises
+        ------
+        NotApplicable
+            If no cell has a total, or no gene is expressed often enough.
+        """
+        with _refusals(self.options):
+            design = self._design()
+            corpus, vocabulary, facts = _corpus(train, design=design)
+            network = _network(design, vocabulary, seed=seed)
+            curve: list[dict[str, Any]] = []
+            if self.options.init == "trained":
+                held_out = held_out_units(_units(train), seed=seed)
+                facts["held_out_cells"] = int(held_out.sum())
+                curve = self._pretrain(network, corpus, held_out, design=design, seed=seed)
+        self._corpus = facts | {"seed": seed}
+        self._checkpoint = checkpoint.Checkpoint(
+            design=design, vocabulary=vocabulary, network=network, curve=curve
+        )
+        return self
+
+    def embed(self, cells: AnnData) -> np.ndarray:
+        """Embeddings, float32 (N, D), rows in the order of ``cells``; on a GPU where there is one.
+
+        Raises
+        ------
+        NotApplicable
+            If cells and corpus are of different organisms, share too few genes, or a cell
+            expresses no gene of the vocabulary.
+        """
+        fitted = self._fitted
+        strangers = _organisms(cells) - set(self._corpus["organisms"])
+        if strangers and self._corpus["organisms"]:
+            known = ", ".join(self._corpus["organisms"])
+            raise NotApplicable(f"the corpus is {known}, the cells {', '.join(sorted(strangers))}")
+        counts = _counts(cells)
+        with _refusals(self.options):
+            columns = fitted.vocabulary.tokens(list(cells.var_names))
+            match(counts, columns, vocabulary=fitted.vocabulary).require()
+            corpus = Corpus(
+                counts=counts, columns=columns, tokenise=_tokeniser(fitted.design, fitted.vocabulary)
+            )
+            return embed(
+                fitted.network.encoder,
+                corpus,
+                pooler=fitted.design.pooler,
+                specials=len(fitted.vocabulary.specials),
+                batch_cells=EMBED_CELLS,
+                device=_device(),
+            )
+
+    def save(self, state: Path) -> None:
+        """Write weights, configuration, vocabulary, loss curve, and ``corpus.json``."""
+        checkpoint.save(state, self._fitted)
+        write_json(
+            Path(state) / "corpus.json", {"options": dataclasses.asdict(self.options), "corpus": self._corpus}
+        )
+
+    @classmethod
+    def load(cls, state: Path) -> Self:
+        """Read what ``save`` wrote; a damaged file is a ``UserError``."""
+        state = Path(state)
+        try:
+            about = read_json(state / "corpus.json")
+            self = cls(RecipeOptions(**about["options"]))
+            self._corpus = about["corpus"]
+            self._checkpoint = checkpoint.load(state)
+        except (TransformerError, OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                str(state), found=f"a damaged checkpoint ({error})", todo="pre-train again"
+            ) from None
+        return self
+
+    @property
+    def _fitted(self) -> checkpoint.Checkpoint:
+        if self._checkpoint is None:
+            raise RuntimeError("fit or load comes first")
+        return self._checkpoint
+
+    def _design(self) -> Design:
+        design = load_recipe(self.options.recipe).design(self.options.size)
+        if self.options.batch_size is None:
+            return design
+        training = dataclasses.replace(design.size.training, batch_cells=self.options.batch_size)
+        return dataclasses.replace(design, size=dataclasses.replace(design.size, training=training))
+
+    def _pretrain(
+        self,
+        network: checkpoint.MaskedGenes,
+        corpus: Corpus,
+        held_out: np.ndarray,
+        *,
+        design: Design,
+        seed: int,
+    ) -> list[dict[str, Any]]:
+        """Train in place on the cells that express a gene, and return the loss curve."""
+        expressed = (
+            corpus.tokens(np.arange(len(corpus))).genes_of(len(corpus.tokenise.vocabulary.specials)) > 0
+        )
+        learn, check = (np.flatnonzero(part & expressed) for part in (~held_out, held_out))
+        resume = None
+        if self.workdir is not None:
+            self.workdir.mkdir(parents=True, exist_ok=True)
+            resume = self.workdir / "resume.safetensors"
+        return pretrain(
+            network,
+            corpus=dataclasses.replace(corpus, counts=corpus.counts.take(learn)),
+            validation=dataclasses.replace(corpus, counts=corpus.counts.take(check)) if len(check) else None,
+            training=design.size.training,
+            seed=seed,
+            budget_cells=self.options.budget_cells,
+            device=_device(),
+            resume=resume,
+            fingerprint=_fingerprint(corpus, learn, design=design, options=self.options, seed=seed),
+            report=Progress(),
+        )
+
+
+def _corpus(train: AnnData, *, design: Design) -> tuple[Corpus, Vocabulary, dict[str, Any]]:
+    """The corpus with its vocabulary, and what is worth knowing about it."""
+    counts, genes = _counts(train), list(train.var_names)
+    totals = np.asarray(train.obs["total_counts"], dtype=np.float64)
+    vocabulary = fit_vocabulary(
+        counts,
+        genes=genes,
+        totals=totals,
+        specials=design.tokeniser.prefix + design.tokeniser.suffix,
+        min_cells=design.tokeniser.min_cells,
+    )
+    corpus = Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=_tokeniser(design, vocabulary))
+    tokens = corpus.tokens(np.arange(len(corpus)))
+    facts = {
+        "organisms": sorted(_organisms(train)),
+        "datasets": _datasets(train),
+        "cells": train.n_obs,
+        "cells_without_total": int((~np.isfinite(totals)).sum()),
+        "cells_without_gene": int((tokens.genes_of(len(vocabulary.specials)) == 0).sum()),
+        "cells_cut": int((tokens.lengths == design.size.length).sum()),
+        "genes": len(vocabulary.genes),
+    }
+    for key in ("cells_without_total", "cells_without_gene"):
+        if facts[key]:
+            print(f"corpus: {facts[key]} of {train.n_obs} {key.replace('_', ' ')}", file=sys.stderr)
+    return corpus, vocabulary, facts
+
+
+def _tokeniser(design: Design, vocabulary: Vocabulary) -> RankTokeniser:
+    choice = design.tokeniser
+    return RankTokeniser(
+        vocabulary=vocabulary,
+        norm=choice.norm,
+        length=design.size.length,
+        prefix=choice.prefix,
+        suffix=choice.suffix,
+    )
+
+
+def _network(design: Design, vocabulary: Vocabulary, *, seed: int) -> checkpoint.MaskedGenes:
+    """Untrained weights that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return checkpoint.build(design, vocabulary=len(vocabulary), specials=len(vocabulary.specials))
+
+
+def _units(cells: AnnData) -> np.ndarray:
+    """Donor of each cell, or its batch where no donor is known; text (N,)."""
+    donor, batch = (cells.obs[key].astype(str).to_numpy(dtype="U") for key in ("donor", "batch"))
+    return np.where(donor != "", np.char.add("donor:", donor), np.char.add("batch:", batch))
+
+
+def _counts(cells: AnnData) -> Counts:
+    """The counts of an AnnData, refused when they are not whole numbers from 0 on."""
+    matrix = sp.csr_matrix(cells.X)
+    if not (np.isfinite(matrix.data) & (matrix.data >= 0) & (matrix.data == np.rint(matrix.data))).all():
+        raise UserError("X", found="values that are not counts", expected="whole numbers from 0 on")
+    return Counts(data=matrix.data, indices=matrix.indices, indptr=matrix.indptr)
+
+
+def _organisms(cells: AnnData) -> set[str]:
+    return set(cells.obs["organism"].astype(str)) - {""}
+
+
+def _datasets(cells: AnnData) -> list[str] | None:
+    """Ids of the data sets of a corpus, or nothing where they are not written down."""
+    if "dataset" in cells.obs:
+        return sorted(set(cells.obs["dataset"].astype(str)))
+    return [str(cells.uns["dataset"])] if "dataset" in cells.uns else None
+
+
+def _fingerprint(
+    corpus: Corpus, rows: np.ndarray, *, design: Design, options: RecipeOptions, seed: int
+) -> str:
+    """Hash of all that a training depends on, so that a resumed one never mixes two."""
+    counts, vocabulary = corpus.counts.take(np.arange(len(corpus))), corpus.tokenise.vocabulary
+    about = [design.to_dict(), options.budget_cells, seed, vocabulary.genes, vocabulary.medians.tolist()]
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for array in (counts.data, counts.indices, counts.indptr, corpus.columns, rows):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def _refusals(options: RecipeOptions) -> Iterator[None]:
+    """Turn the engine's refusals into results and one-line errors."""
+    try:
+        yield
+    except VocabularyError as error:
+        raise NotApplicable(str(error)) from None
+    except RecipeError as error:
+        raise UserError(f"recipe {options.recipe}", found=str(error)) from None
