@@ -9,7 +9,7 @@ from board.evidence import Evidence
 from board.results import Results, Run
 from board.svg import Point, scatter
 from board.text import NOTHING, seconds, size
-from metrics import Metric
+from metrics.table import Metric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +22,7 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """One contestant on one data set with one fit: times (means) and peaks (maxima) of the runs that worked."""
+    """One contestant on one data set with one fit: mean times and highest peaks of the runs that worked."""
 
     dataset: str
     model: str

@@ -9,7 +9,7 @@ from board.results import STATUSES, Results, Run
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Covered:
-    """One contestant on one data set: its runs, its values by status (in the order of ``STATUSES``), reasons."""
+    """One contestant on one data set: runs, values by status (in the order of ``STATUSES``), reasons."""
 
     dataset: str
     model: str
@@ -43,7 +43,7 @@ def _covered(results: Results, dataset: str, model: str, rows: pd.DataFrame) -> 
 
 
 def _row_reasons(rows: pd.DataFrame, *, known: set[str]) -> set[str]:
-    """Reasons of missing values, each once with its metrics; those that the runs already tell are left out."""
+    """Reasons of missing values, each once with its metrics; those that the runs tell are left out."""
     wrong = rows[(rows["status"] != "ok") & ~rows["reason"].isin(known)]
     groups = wrong.groupby(["status", "reason"])["metric"].unique()
     return {

@@ -11,7 +11,7 @@ import numpy as np
 from board.intervals import Component, Interval, combine, family_level, jackknife_component, mean_component
 from board.results import Results, Run
 from board.samples import Sample, primary_samples
-from metrics import Metric
+from metrics.table import Metric
 
 FEWEST_UNITS = 4
 FEWEST_TRAININGS = 5  # below this a verdict is about these trainings, not about the recipe

@@ -6,7 +6,7 @@ from typing import Any
 
 from board.results import DataSet, Results
 from board.text import number, tidy
-from metrics import Metric
+from metrics.table import Metric
 
 Facts = tuple[tuple[str, str], ...]
 FIRST = ("title", "n_cells", "n_genes", "units", "label_source", "organism", "citation", "license", "note")

@@ -10,7 +10,7 @@ from board.evidence import Comparison, Evidence, smallest_detectable
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
 from board.text import count, listing, number, percent, seconds
-from metrics import Metric
+from metrics.table import Metric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,7 +22,7 @@ from board.rawview import grids
 from board.results import Results, read_results
 from board.text import number, percent
 from contract.files import atomic, write_json
-from metrics import TABLE
+from metrics.table import TABLE
 from tasks.study import read_study
 from tasks.table import TASKS
 

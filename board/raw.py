@@ -8,7 +8,7 @@ import pandas as pd
 
 from board.results import Results
 from board.samples import training
-from metrics import Metric
+from metrics.table import Metric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +38,7 @@ class Sheet:
     metrics: tuple[str, ...]
     models: tuple[str, ...]
     cells: Mapping[tuple[str, str], Cell]
+    remarks: tuple[str, ...]
 
     def means(self, metric: str) -> dict[str, float]:
         """Contestant → mean, where there is one."""
@@ -70,7 +71,15 @@ def _sheet(results: Results, key: tuple[str, ...], rows: pd.DataFrame, *, known:
         metrics=tuple(metrics),
         models=tuple(models),
         cells=cells,
+        remarks=_remarks(rows),
     )
+
+
+def _remarks(rows: pd.DataFrame) -> tuple[str, ...]:
+    """What was said about values that are there (cells left out, for one), each remark once."""
+    said = rows[(rows["status"] == "ok") & (rows["reason"].fillna("") != "")]
+    groups = said.groupby("reason", sort=True)["metric"].unique()
+    return tuple(f"{', '.join(sorted(names))}: {remark}" for remark, names in groups.items())
 
 
 def cell(rows: pd.DataFrame) -> Cell:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from board.raw import Cell, ControlCheck, Sheet, check_controls, sheets
 from board.results import Results
 from board.text import number
-from metrics import Metric
+from metrics.table import Metric
 
 SHORT = {"undefined": "undefined", "not_applicable": "n.a.", "failed": "failed"}
 

@@ -11,30 +11,10 @@ import pyarrow.parquet as pq
 
 from contract.errors import UserError
 from contract.files import read_json
+from metrics.table import TABLE
+from tasks.rows import SCHEMA
 from tasks.study import Study
 
-COLUMNS = [
-    "study",
-    "dataset",
-    "model",
-    "checkpoint",
-    "adaptation",
-    "readout",
-    "access",
-    "pretrain_seed",
-    "fit_seed",
-    "split",
-    "shots",
-    "draw",
-    "task",
-    "metric",
-    "metric_version",
-    "unit",
-    "n",
-    "value",
-    "status",
-    "reason",
-]
 IDENTITY = [
     "dataset",
     "model",
@@ -174,11 +154,8 @@ def read_rows(study: Study, paths: Sequence[Path]) -> pa.Table:
     """Score rows of a study's data sets as one table, sorted, so that equal input gives equal bytes."""
     tables = [_table(path) for path in paths]
     for path, table in zip(paths, tables, strict=True):
-        if table.schema != tables[0].schema:
-            raise UserError(str(path), found="other column types", expected=f"those of {paths[0]}")
-        _check_rows(table, study=study, where=str(path))
-    order = [(name, "ascending") for name in COLUMNS]
-    return pa.concat_tables(tables).sort_by(order)
+        _check_rows(table.to_pandas(), study=study, where=str(path))
+    return pa.concat_tables(tables).sort_by([(name, "ascending") for name in SCHEMA.names])
 
 
 def _table(path: Path) -> pa.Table:
@@ -188,23 +165,30 @@ def _table(path: Path) -> pa.Table:
         table = pq.read_table(path).replace_schema_metadata(None)
     except pa.ArrowInvalid as error:
         raise UserError(str(path), found=f"no parquet ({error})", todo="score this data set again") from None
-    if table.column_names != COLUMNS:
-        odd = sorted(set(table.column_names) ^ set(COLUMNS)) or ["their order"]
-        raise UserError(str(path), found=f"other columns: {', '.join(odd)}", expected="those of score rows")
+    if table.schema != SCHEMA:
+        odd = sorted(
+            {f"{f.name} ({f.type})" for f in table.schema} ^ {f"{f.name} ({f.type})" for f in SCHEMA}
+        )
+        found = f"other columns: {', '.join(odd) or 'their order'}"
+        raise UserError(str(path), found=found, expected="those of score rows", todo="score it again")
     return table
 
 
-def _check_rows(table: pa.Table, *, study: Study, where: str) -> None:
-    rows = table.to_pandas()
-    strange = set(rows["study"]) - {study.id}
-    if strange:
-        raise UserError(where, found=f"rows of study {sorted(strange)[0]!r}", expected=repr(study.id))
-    unknown = set(rows["dataset"]) - set(study.datasets)
-    if unknown:
-        raise UserError(where, found=f"data set {sorted(unknown)[0]!r}", expected="one that the study names")
-    odd = set(rows["status"]) - set(STATUSES)
-    if odd:
-        raise UserError(where, found=f"status {sorted(odd)[0]!r}", expected=f"one of {', '.join(STATUSES)}")
+def _check_rows(rows: pd.DataFrame, *, study: Study, where: str) -> None:
+    known = {
+        "study": {study.id},
+        "dataset": set(study.datasets),
+        "model": set(study.models),
+        "task": set(study.tasks),
+        "metric": set(TABLE),
+        "status": set(STATUSES),
+    }
+    for column, names in known.items():
+        strange = sorted(set(rows[column]) - names)
+        if strange:
+            raise UserError(
+                where, found=f"{column} {strange[0]!r}", expected=f"one of {', '.join(sorted(names))}"
+            )
     if (rows["value"].isna() == (rows["status"] == "ok")).any():
         raise UserError(where, found="a null value that is ok, or a value that is not", expected="neither")
     if ((rows["status"] != "ok") & (rows["reason"].fillna("") == "")).any():

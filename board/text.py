@@ -1,5 +1,6 @@
 """Numbers and names as people read them."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ def number(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
     """Fixed digits and a true minus; a dash for no value."""
     if value is None:
         return NOTHING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     text = f"{value:{'+' if sign else ''}.{digits}f}"
     return text.replace("-", "−")
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from board.results import COLUMNS, DataSet, Results, Run
+from board.results import DataSet, Results, Run
+from tasks.rows import SCHEMA
 from tasks.study import Primary, Study
 
 NUMBERS = ("pretrain_seed", "fit_seed", "shots", "draw", "n")
@@ -33,7 +34,7 @@ def study(**changes) -> Study:
 
 
 def row(**changes) -> dict:
-    facts = dict.fromkeys(COLUMNS)
+    facts = dict.fromkeys(SCHEMA.names)
     facts |= {
         "study": "demo",
         "dataset": "blood",
@@ -61,7 +62,7 @@ def row(**changes) -> dict:
 
 
 def frame(rows: list[dict]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=SCHEMA.names)
     kinds = {name: "Int64" for name in NUMBERS} | {"value": "float64"}
     return table.astype(kinds)
 
@@ -132,15 +133,14 @@ def data_set(name: str = "blood", **changes) -> DataSet:
     return DataSet(id=name, report={**report, **changes}, outcome=outcome)
 
 
-def results(rows: list[dict], *, runs=None, datasets=None, **changes) -> Results:
+def results(rows: list[dict], *, runs=None, reports=None, **changes) -> Results:
     asked = study(**changes)
     if runs is None:
         runs = [
             one for name in asked.datasets for model in asked.models for one in runs_of(model, dataset=name)
         ]
-    if datasets is None:
-        datasets = [data_set(name) for name in asked.datasets]
-    return Results(study=asked, rows=frame(rows), runs=tuple(runs), datasets=tuple(datasets))
+    entries = reports or [data_set(name) for name in asked.datasets]
+    return Results(study=asked, rows=frame(rows), runs=tuple(runs), datasets=tuple(entries))
 
 
 def whole_study(*, seed: int = 0, donors: int = 6, models=MODELS, datasets=("blood",)) -> list[dict]:

@@ -1,0 +1,149 @@
+"""Raw values, the order of controls, coverage and costs."""
+
+import pytest
+from made_up import MODELS, data_set, results, row, run, runs_of, whole_study
+
+from board.costs import costs, unit_cost
+from board.coverage import coverage
+from board.facts import dataset_facts, profiles
+from board.raw import cell, check_controls, sheets
+from board.rawview import grids
+from metrics.table import TABLE, Metric
+from tasks.table import TASKS
+
+ORDER = {name: task.metrics for name, task in TASKS.items()}
+
+
+def frame(*rows):
+    return results(list(rows)).rows
+
+
+def test_cell_is_mean_and_sd_over_trainings() -> None:
+    found = cell(frame(row(value=0.4, fit_seed=0), row(value=0.6, fit_seed=1)))
+    assert found.mean == pytest.approx(0.5)
+    assert found.sd == pytest.approx(0.02**0.5)
+    assert (found.trainings, found.missing, found.reason) == (2, 0, "")
+
+
+def test_one_training_has_no_spread() -> None:
+    assert cell(frame(row(value=0.4))).sd is None
+
+
+def test_a_missing_value_stays_missing() -> None:
+    found = cell(frame(row(status="undefined", reason="one batch")))
+    assert found.mean is None
+    assert (found.status, found.reason) == ("undefined", "one batch")
+
+
+def test_a_failed_training_is_not_averaged_as_zero() -> None:
+    found = cell(frame(row(value=0.4), row(fit_seed=1, status="failed", reason="boom")))
+    assert found.mean == pytest.approx(0.4)
+    assert (found.trainings, found.missing) == (1, 1)
+
+
+def metric(order, *, best=1.0) -> Metric:
+    return Metric(
+        name="x", title="x", task="integration", best=best, worst=1 - best, about="", control_order=order
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "means", "state"),
+    [
+        (("oracle", "noise"), {"oracle": 0.9, "noise": 0.1}, "in order"),
+        (("oracle", "noise"), {"oracle": 0.5, "noise": 0.5}, "in order"),
+        (("oracle", "noise"), {"oracle": 0.1, "noise": 0.9}, "out of order"),
+        (("oracle", "pca", "noise"), {"oracle": 0.9, "pca": 0.1, "noise": 0.2}, "out of order"),
+        (("oracle", "noise"), {"oracle": 0.9}, "not checked"),
+        (("oracle", "pca", "noise"), {"oracle": 0.9, "noise": 0.2}, "in order"),
+        (None, {"oracle": 0.1, "noise": 0.9}, "no order expected"),
+    ],
+)
+def test_control_order(order, means, state) -> None:
+    assert check_controls(metric(order), means).state == state
+
+
+def test_control_order_where_less_is_better() -> None:
+    means = {"oracle": 0.1, "noise": 0.9}
+    assert check_controls(metric(("oracle", "noise"), best=0.0), means).state == "in order"
+
+
+def test_control_out_of_order_is_named() -> None:
+    found = check_controls(metric(("oracle", "noise")), {"oracle": 0.1, "noise": 0.9})
+    assert found.detail == "noise (0.900) beats oracle (0.100)"
+
+
+def test_sheets_hold_each_access_and_readout_apart() -> None:
+    found = sheets(results(whole_study()), metric_order=ORDER)
+    keys = [(s.task, s.access, s.readout) for s in found]
+    assert ("annotation", "inductive", "knn") in keys
+    assert ("annotation", "transductive", "logistic") in keys
+    assert keys == sorted(keys, key=lambda key: (["integration", "annotation"].index(key[0]), *key[1:]))
+    assert found[0].metrics[:2] == ("bio_conservation", "batch_correction")
+
+
+def test_grids_bracket_with_controls_and_number_their_notes() -> None:
+    rows = [*whole_study(), row(metric="clisi", value=0.5, reason="3 cells without a label left out")]
+    grid = grids(results(rows), TABLE, ORDER)[0]
+    assert [model for model, _ in grid.above] == ["oracle"]
+    assert [model for model, _ in grid.below] == ["noise"]
+    assert [model for model, _ in grid.between] == ["pca", "scvi", "geneformer@demo"]
+    assert grid.notes == ("undefined: one batch only",)
+    assert grid.sheet.remarks == ("clisi: 3 cells without a label left out",)
+    kbet = grid.sheet.metrics.index("kbet")
+    assert all(boxes[kbet].note == 1 for _, boxes in grid.between)
+    clisi = grid.sheet.metrics.index("clisi")
+    assert dict(grid.between)["scvi"][clisi].text == "not run"
+
+
+def test_coverage_counts_each_status_and_says_why() -> None:
+    found = {entry.model: entry for entry in coverage(results(whole_study()))}
+    assert found["pca"].counts == (6, 1, 0, 0)
+    assert found["pca"].reasons == ("undefined: one batch only (kbet)",)
+    assert found["pca"].runs == "1 of 1"
+
+
+def test_coverage_tells_what_was_not_run() -> None:
+    runs = [one for model in MODELS if model != "scvi" for one in runs_of(model)]
+    rows = whole_study(models=tuple(m for m in MODELS if m != "scvi"))
+    found = {entry.model: entry for entry in coverage(results(rows, runs=runs))}
+    assert found["scvi"].reasons == ("not run",)
+    assert found["scvi"].counts == (0, 0, 0, 0)
+
+
+def test_coverage_tells_a_failed_run_once() -> None:
+    failed = run(outcome={"status": "failed", "stage": "embed", "reason": "boom", "log_tail": ""})
+    rows = [row(metric=name, status="failed", reason="boom") for name in ("kbet", "ilisi")]
+    found = coverage(results(rows, runs=[failed], models=("pca",)))[0]
+    assert found.reasons == ("run (fit train, seed 0) failed at embed: boom",)
+    assert found.counts == (0, 0, 0, 2)
+
+
+def test_costs_are_means_of_runs_that_worked() -> None:
+    slow = dict(run().cost) | {"seconds_per_10k_cells": 7.5, "peak_rss_bytes": 2**30}
+    bad = run(seed=2, outcome={"status": "failed", "stage": "embed", "reason": "x", "log_tail": ""}, cost={})
+    runs = [run(), run(seed=1, cost=slow), bad]
+    assert unit_cost(runs) == pytest.approx(5.0)
+    found = costs(results([], runs=runs))[0]
+    assert [amount.text for amount in found.amounts] == ["–", "1 s", "0.5 s", "5 s", "1.00 GiB", "–"]
+
+
+def test_undisclosed_is_not_nothing() -> None:
+    card = dict(run().card)
+    told = [run(card=card), run(model="scvi", card=card | {"pretrained_on": None})]
+    found = {p.name: dict(p.facts) for p in profiles(results([], runs=told, models=("pca", "scvi", "hvg")))}
+    assert found["pca"]["pre-trained on"] == "nothing"
+    assert found["scvi"]["pre-trained on"] == "not disclosed"
+    assert found["hvg"] == {"card": "no run left one"}
+
+
+def test_data_set_facts_keep_everything_that_was_reported() -> None:
+    facts = dict(dataset_facts(data_set(types={"T cell": 3}, replaced=[], source_known=True)))
+    assert facts["types"] == "T cell: 3"
+    assert facts["replaced"] == "none"
+    assert facts["source known"] == "yes"
+    assert facts["n cells"] == "800"
+
+
+def test_every_metric_of_every_task_is_in_the_table() -> None:
+    assert {name for task in TASKS.values() for name in task.metrics} <= set(TABLE)

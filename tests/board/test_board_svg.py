@@ -1,0 +1,86 @@
+"""Pictures and plain words."""
+
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+
+import pytest
+
+from board.svg import Point, gain_scale, scatter, spread, whisker
+from board.text import count, listing, number, percent, seconds, size, tidy
+
+
+def test_scale_holds_zero_margin_and_values() -> None:
+    scale = gain_scale([0.5, 0.1], margin=0.02)
+    places = [scale(v) for v in (-0.02, 0, 0.02, 0.5)]
+    assert places == sorted(places)
+    assert places[0] > 0
+    assert places[-1] < 200
+
+
+def test_whisker_marks_what_is_known() -> None:
+    scale = gain_scale([0.1], margin=0.02)
+    whole = ET.fromstring(whisker(scale, value=0.1, low=0.05, high=0.15, margin=0.02))
+    assert [part.tag for part in whole] == ["rect", "line", "path", "circle"]
+    blank = ET.fromstring(whisker(scale, value=None, low=None, high=None, margin=0.02))
+    assert [part.tag for part in blank] == ["rect", "line"]
+
+
+def test_whisker_dot_stands_at_its_value() -> None:
+    scale = gain_scale([0.1], margin=0.02)
+    dot = ET.fromstring(whisker(scale, value=0.1, low=None, high=None, margin=0.02)).find("circle")
+    assert float(dot.get("cx")) == scale(0.1)
+
+
+def test_scatter_is_well_formed_and_escaped() -> None:
+    names = ["<b>&", "pca", "noise"]
+    kinds = ["pre-trained", "fitted here", "control"]
+    points = [
+        Point(name=n, cost=10.0**i, quality=0.1 * i, kind=k)
+        for i, (n, k) in enumerate(zip(names, kinds, strict=True))
+    ]
+    tree = ET.fromstring(scatter(points, title='a "title" <x>', quality="q"))
+    assert tree.get("aria-label") == 'a "title" <x>'
+    assert set(names) <= {text.text for text in tree.iter("text")}
+
+
+def test_scatter_of_equal_points() -> None:
+    points = [Point(name="a", cost=1.0, quality=0.5, kind="control")] * 2
+    assert ET.fromstring(scatter(points, title="t", quality="q")) is not None
+
+
+def test_spread_keeps_order_and_distance() -> None:
+    places = spread([10, 11, 12, 50], gap=12)
+    assert places == sorted(places)
+    assert all(b - a >= 12 for a, b in pairwise(places))
+    assert spread([], gap=12) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (number(None), "–"),
+        (number(-0.1234), "−0.123"),
+        (number(0.5, sign=True), "+0.500"),
+        (number(float("inf")), "∞"),
+        (number(float("-inf")), "−∞"),
+        (seconds(None), "–"),
+        (seconds(0.1234), "0.123 s"),
+        (seconds(600), "10 min"),
+        (seconds(7200), "2 h"),
+        (size(2**29), "512 MiB"),
+        (size(None), "–"),
+        (percent(0.99875), "99.88 %"),
+        (percent(0.95), "95 %"),
+        (listing([]), "none"),
+        (listing(["a"]), "a"),
+        (listing(["a", "b", "c"]), "a, b and c"),
+        (count(1, "donor"), "1 donor"),
+        (count(2000, "donor"), "2,000 donors"),
+        (tidy(None), "–"),
+        (tidy([]), "none"),
+        (tidy({"a": 1.5, "b": False}), "a: 1.5, b: no"),
+        (tidy(["x"] * 5, longest=2), "x, x … and 3 more"),
+    ],
+)
+def test_plain_words(made, text) -> None:
+    assert made == text
