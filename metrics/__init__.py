@@ -65,7 +65,7 @@ _HOMES = {
     "metrics.ranking": ("pareto_fronts",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)  # noqa: PLE0605 – built from the one list above
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,133 @@
+"""Are batches mixed, are types pure: LISI, graph connectivity, principal component regression."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from metrics.checks import Floats, Undefined, codes, embedding, mean_of_defined, spread_out
+from metrics.knn import GRAPH_K, LISI_K, Neighbors, neighbors
+
+
+def lisi(nearest: Neighbors, names: ArrayLike, perplexity: float | None = None) -> Floats:
+    """Effective number of names (N,) among each cell's neighbours, from 1 to their number.
+
+    Inverse Simpson index under weights exp(-β d), β such that the perplexity is
+    floor((k + 1) / 3) unless given. Equally far neighbours weigh the same. O(N k).
+    Source: 10.1038/s41592-019-0619-0, scib-metrics 0.5.10.
+    """
+    distinct, own = codes(names, what="name", n=nearest.n)
+    wanted = float((nearest.k + 1) // 3) if perplexity is None else perplexity
+    if not 1 <= wanted <= nearest.k:
+        raise Undefined(f"{nearest.k} neighbours cannot have perplexity {wanted:g}")
+    weights = _weights(nearest.distances, np.log(wanted))
+    around = own[nearest.indices]
+    shares = np.stack([(weights * (around == code)).sum(axis=1) for code in range(len(distinct))])
+    return 1.0 / np.square(shares).sum(axis=0)
+
+
+def _weights(distances: Floats, entropy: float, *, steps: int = 50, tolerance: float = 1e-5) -> Floats:
+    """Weights (N, k), each row summing to 1 with the wanted entropy, by bisection of β."""
+    beyond = distances - distances[:, :1]  # entropy does not change, and nothing underflows
+    beta, low, high = np.ones(len(beyond)), np.full(len(beyond), -np.inf), np.full(len(beyond), np.inf)
+    weights = np.empty_like(beyond)
+    active = np.arange(len(beyond))
+    for step in range(steps + 1):
+        raw = np.exp(-beyond[active] * beta[active, None])
+        total = raw.sum(axis=1)
+        gap = np.log(total) + beta[active] * (beyond[active] * raw).sum(axis=1) / total - entropy
+        weights[active] = raw / total[:, None]
+        open_ = np.abs(gap) >= tolerance
+        active, wide = active[open_], gap[open_] > 0
+        if not len(active) or step == steps:
+            break
+        low[active] = np.where(wide, beta[active], low[active])
+        high[active] = np.where(wide, high[active], beta[active])
+        middle = (low[active] + high[active]) / 2
+        one_sided = np.where(wide, beta[active] * 2, beta[active] / 2)
+        beta[active] = np.where(np.isinf(middle), one_sided, middle)
+    return weights
+
+
+def ilisi(nearest: Neighbors, batch: ArrayLike) -> float:
+    """Median LISI of batches, scaled: 0 = one batch around each cell, 1 = all equally. One batch: Undefined."""
+    distinct, _ = codes(batch, what="batch", n=nearest.n, at_least=2)
+    median = float(np.median(lisi(nearest.at_most(LISI_K), batch)))
+    return (median - 1) / (len(distinct) - 1)
+
+
+def clisi(nearest: Neighbors, labels: ArrayLike) -> float:
+    """Median LISI of types, scaled and turned: 1 = one type around each cell, best; 0 = all. One type: Undefined."""
+    distinct, _ = codes(labels, what="label", n=nearest.n, at_least=2)
+    median = float(np.median(lisi(nearest.at_most(LISI_K), labels)))
+    return (len(distinct) - median) / (len(distinct) - 1)
+
+
+def cilisi(Z: ArrayLike, labels: ArrayLike, batch: ArrayLike, *, k: int = LISI_K) -> float:
+    """iLISI inside each type, mean over all cells of types with 2 batches and 4 cells: 0 to 1, 1 mixed.
+
+    Unlike iLISI it cannot be raised by mixing types. Undefined where no type is left.
+    Source: 10.1038/s41467-024-45240-z.
+    """
+    points = embedding(Z)
+    _, own = codes(labels, what="label", n=len(points))
+    _, batches = codes(batch, what="batch", n=len(points), at_least=2)
+    scores = np.full(len(points), np.nan)
+    for label in np.unique(own):
+        inside = np.flatnonzero(own == label)
+        n_batches = len(np.unique(batches[inside]))
+        if n_batches > 1 and len(inside) >= 4:
+            values = lisi(neighbors(points[inside], k), batches[inside])
+            scores[inside] = (values - 1) / (n_batches - 1)
+    return mean_of_defined(scores, otherwise="no label has 4 cells in 2 batches")
+
+
+def graph_connectivity(nearest: Neighbors, labels: ArrayLike) -> float:
+    """Mean over types of the share of cells in the type's largest strong component: 0 to 1, 1 best.
+
+    Directed edges to the nearest 14 inside the type, as scib-metrics does (scib itself
+    takes undirected ones and scores higher). Undefined with one label. O(N k).
+    """
+    names, own = codes(labels, what="label", n=nearest.n, at_least=2)
+    near = nearest.at_most(GRAPH_K)
+    starts = np.arange(near.n + 1) * near.k
+    ones = np.ones(near.indices.size, dtype=np.int8)
+    graph = sparse.csr_matrix((ones, near.indices.ravel(), starts), shape=(near.n, near.n))
+    shares = []
+    for label in range(len(names)):
+        inside = np.flatnonzero(own == label)
+        _, component = sparse.csgraph.connected_components(graph[inside][:, inside], connection="strong")
+        shares.append(np.bincount(component).max() / len(inside))
+    return float(np.mean(shares))
+
+
+def explained_by(X: ArrayLike, covariate: ArrayLike, *, categorical: bool = True) -> float:
+    """Share of the variance of X (N, D) that a covariate (N,) explains linearly, over all components: 0 to 1.
+
+    Principal component regression with all components; since rotations leave both sums
+    of squares alone, no PCA is needed: O(N D).
+    """
+    points = spread_out(X)
+    points = points - points.mean(axis=0)
+    _, own = codes(covariate, what="batch", n=len(points), at_least=2)
+    total = np.square(points).sum()
+    if not categorical:
+        line = own - own.mean()
+        return float(np.square(line @ points).sum() / np.square(line).sum() / total)
+    sums = np.zeros((own.max() + 1, points.shape[1]))
+    np.add.at(sums, own, points)
+    return float((np.square(sums).sum(axis=1) / np.bincount(own)).sum() / total)
+
+
+def pcr_comparison(X_pre: ArrayLike, Z: ArrayLike, batch: ArrayLike, *, categorical: bool = True) -> float:
+    """Relative fall of the variance explained by batch from X_pre (N, G) to Z (N, D): 0 to 1, 1 = none is left.
+
+    0 also where it rose. Undefined with one batch, all cells on one point, or where batch explains
+    nothing of X_pre. Source: 10.1038/s41592-021-01336-8.
+    """
+    if len(np.asarray(X_pre)) != len(np.asarray(Z)):
+        raise ValueError("the reference and the embedding have different numbers of cells")
+    before = explained_by(X_pre, batch, categorical=categorical)
+    after = explained_by(Z, batch, categorical=categorical)
+    if before < 1e-12:
+        raise Undefined("batch explains nothing of the reference")
+    return max(0.0, (before - after) / before)
