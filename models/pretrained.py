@@ -30,6 +30,7 @@ from models.transformer.tokenise import RankTokeniser
 from models.transformer.vocabulary import Vocabulary, fit_vocabulary, match
 
 EMBED_CELLS = 32
+VALIDATION_CELLS = 2048
 TOLERANCE = {"cpu": 1e-5, "cuda": 0.05}  # float32, bfloat16
 
 
@@ -72,7 +73,8 @@ class Pretrained:
         All genes of the corpus enter, also those that only some of its data sets measured: an
         unmeasured gene makes no token. Cells without a total do not speak about medians; cells
         without a gene of the vocabulary are not trained on; both are counted in the state. Some
-        donors (or batches), 5–20 % of the cells, are held out for the validation loss.
+        donors (or batches), 5–20 % of the cells, are held out, and the validation loss is that of
+        at most 2,048 of their cells.
         With ``init: random`` no step is taken.
 
         Raises
@@ -174,6 +176,7 @@ class Pretrained:
             corpus.tokens(np.arange(len(corpus))).genes_of(len(corpus.tokenise.vocabulary.specials)) > 0
         )
         learn, check = (np.flatnonzero(part & expressed) for part in (~held_out, held_out))
+        check = np.sort(np.random.default_rng(seed).permutation(check)[:VALIDATION_CELLS])
         resume = None
         if self.workdir is not None:
             self.workdir.mkdir(parents=True, exist_ok=True)

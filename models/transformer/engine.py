@@ -78,10 +78,12 @@ def pretrain(
     Raises
     ------
     TrainingError
-        If a loss is not finite.
+        If a loss is not finite, or there is no cell to learn from.
 
     Memory: the network with two moments a weight, and one pool of 16 batches of cells.
     """
+    if not len(corpus):
+        raise TrainingError("no cell to learn from expresses a gene of the vocabulary")
     schedule = plan(training, cells=len(corpus), budget_cells=budget_cells)
     network.to(device).train()
     optimiser = torch.optim.AdamW(

@@ -46,6 +46,36 @@ def test_norm_stands_where_the_switch_says():
     torch.testing.assert_close(pre(x, None), b + pre.down(F.relu(pre.up(pre.norm2(b)))))
 
 
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_a_block_agrees_with_torchs_own_layer(norm, activation):
+    torch.manual_seed(0)
+    ours = Block(width=12, heads=3, hidden=20, norm=norm, activation=activation, dropout=0.3, eps=1e-12)
+    peer = torch.nn.TransformerEncoderLayer(
+        12, 3, 20, activation=activation, layer_norm_eps=1e-12, batch_first=True, norm_first=norm == "pre"
+    )
+    pairs = {
+        peer.self_attn.in_proj_weight: ours.attention.project.weight,
+        peer.self_attn.in_proj_bias: ours.attention.project.bias,
+        peer.self_attn.out_proj.weight: ours.attention.out.weight,
+        peer.self_attn.out_proj.bias: ours.attention.out.bias,
+        peer.linear1.weight: ours.up.weight,
+        peer.linear1.bias: ours.up.bias,
+        peer.linear2.weight: ours.down.weight,
+        peer.linear2.bias: ours.down.bias,
+    }
+    with torch.no_grad():
+        for theirs, mine in pairs.items():
+            theirs.copy_(mine.normal_())
+    x, real = torch.randn(3, 6, 12), torch.arange(6) < torch.tensor([[6], [4], [1]])
+    found = ours.eval()(x, key_mask(real))
+    peer.train()  # the fused path of eval mode rounds otherwise; without dropout the two modes agree
+    for part in (peer.dropout, peer.dropout1, peer.dropout2, peer.self_attn):
+        part.p = part.dropout = 0.0
+    expected = peer(x, src_key_padding_mask=~real)
+    torch.testing.assert_close(found[real], expected[real], atol=1e-4, rtol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def encoder(small_design):
     torch.manual_seed(0)

@@ -138,6 +138,12 @@ def test_a_cell_without_a_gene_is_refused_in_training(programmes, corpus_of, sma
         train(small_design(), corpus_of(dense, small_design(), vocabulary=vocabulary))
 
 
+def test_an_empty_corpus_is_refused(corpus, small_design):
+    empty = dataclasses.replace(corpus, counts=corpus.counts.take(np.array([], dtype=int)))
+    with pytest.raises(TrainingError, match="no cell to learn from"):
+        train(small_design(), empty)
+
+
 def rows_of(batches):
     return sorted(tuple(row[row > 0]) for batch in batches for row in batch)
 
