@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from atlas.web import Interrupted, Patience, SourceFailed, request, with_retries
+from atlas.web import Patience, SourceFailed, request, with_retries
 from contract.errors import UserError
 
 API = "https://api.cellxgene.cziscience.com/curation/v1"
@@ -101,10 +101,6 @@ def _get(url: str, *, patience: Patience) -> Any:
             body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
         if len(body) > MAX_ANSWER:
             raise SourceFailed(f"{url}: an answer of more than {MAX_ANSWER} bytes")
-        if len(body) < int(response.headers.get("Content-Length", 0)) and not response.headers.get(
-            "Content-Encoding"
-        ):
-            raise Interrupted(f"{url}: the answer was cut after {len(body)} bytes")
         return body
 
     body = with_retries(once, patience=patience)

@@ -130,6 +130,13 @@ def test_chunks_without_a_length(server, hasty, path, body):
     assert path.read_bytes() == body
 
 
+def test_chunks_that_end_too_soon(server, hasty, path, body):
+    url = server.put("/f", chunked(body[:40_000], size=4096), chunked(body, size=4096))
+    download(url, path, expected_bytes=len(body), patience=hasty)
+    assert path.read_bytes() == body
+    assert server.ranges("/f")[1] == "bytes=40000-"
+
+
 def test_wrong_bytes_are_dropped(server, hasty, path, body):
     url = server.put("/f", ranged(body[:-1] + b"?"))
     with pytest.raises(SourceFailed, match=f"found SHA-256 .*, expected {sha(body)}"):
