@@ -99,11 +99,11 @@ def request(
                     break
                 url = _same_host(url, response.headers.get("Location", ""))
             else:
-                raise SourceFailed(f"{url}: more than {_MAX_REDIRECTS} redirects")
+                raise SourceFailed(f"{bare(url)}: more than {_MAX_REDIRECTS} redirects")
             _check_status(response)
             yield response
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise Interrupted(f"{url}: the connection broke ({type(error).__name__})") from None
+        raise Interrupted(f"{bare(url)}: the connection broke ({type(error).__name__})") from None
 
 
 def _same_host(url: str, location: str) -> str:
@@ -111,7 +111,7 @@ def _same_host(url: str, location: str) -> str:
     here, there = urlsplit(url), urlsplit(target)
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
         raise SourceFailed(
-            f"{url}: redirected to {there.scheme}://{there.netloc}, another host; it is not followed"
+            f"{bare(url)}: redirected to {there.scheme}://{there.netloc}, another host; it is not followed"
         )
     return target
 

@@ -244,12 +244,23 @@ def test_a_full_disk_is_told_before_the_bytes_come(server, hasty, path, body, mo
         download(server.put("/f", ranged(body)), path, patience=hasty)
 
 
-def test_every_failure_is_one_line_without_signatures(server, hasty, path):
-    url = server.put("/f", status(500)) + "?X-Amz-Signature=secret"
+@pytest.mark.parametrize(
+    "step",
+    [
+        status(500),
+        status(404),
+        status(302, Location="http://evil.example/"),
+        status(302, Location="/f"),
+        None,
+    ],
+    ids=["busy", "gone", "elsewhere", "loop", "cut"],
+)
+def test_every_failure_is_one_line_without_signatures(server, hasty, path, body, capsys, step):
+    url = server.put("/f", step or ignoring_ranges(body, cut=10)) + "?X-Amz-Signature=secret"
     with pytest.raises(SourceFailed) as caught:
         download(url, path, patience=hasty)
     assert "\n" not in str(caught.value)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(caught.value) + capsys.readouterr().err
 
 
 def test_progress_is_told_in_lines_without_a_terminal(server, hasty, path, body, monkeypatch, capsys):
