@@ -2,12 +2,22 @@
 
 import json
 import socket
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Step = Callable[[BaseHTTPRequestHandler], None]
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent when the client hung up, as it does on a lie; all else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Server:
@@ -31,8 +41,7 @@ class Server:
             def log_message(self, *args: object) -> None:
                 """Stay silent."""
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = _Http(("127.0.0.1", 0), Handler)
         self.base = f"http://127.0.0.1:{self.http.server_port}"
 
     def put(self, path: str, *steps: Step) -> str:
