@@ -26,7 +26,7 @@ class FairDraw:
 
 
 def fair_draw(around: Ints, batch: Ints, *, alpha: float = 0.05) -> FairDraw:
-    """Test the batches of neighbourhoods ``around`` (N, k), self included, against those of all cells (N,)."""
+    """Test the batches of neighbourhoods ``around`` (N, k), self included, against those of all cells."""
     names, own = np.unique(batch, return_inverse=True)
     if len(names) < 2:
         raise ValueError("fair_draw needs at least 2 batches")
@@ -42,8 +42,8 @@ def kbet(nearest: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
     """Mean over types of the share of cells whose neighbours' batches pass a chi-square test: 0 to 1, 1 best.
 
     Neighbours inside a type are searched exactly in a diffusion map of the connectivities of the
-    nearest 49. Types with one batch, with fewer than 10 cells, or with too few for a neighbourhood are
-    left out; Undefined where none is left. Fair mixing gives about 0.95. O(N² D) inside types.
+    nearest 49. Types with one batch or fewer than 10 cells are left out (one of exactly 10 is its own
+    neighbourhood and always passes); Undefined where none is left. Fair mixing gives about 0.95. O(N² D) inside types.
     Source: 10.1038/s41592-018-0254-1 as in scib-metrics 0.5.10, but repeatable: fixed start vector,
     exact neighbours, one number of components whatever the order of labels.
     """
@@ -68,8 +68,6 @@ def _acceptance(graph: sparse.csr_matrix, batch: Ints) -> float:
     if n < 10 or n_batches == 1:
         return np.nan
     k = int(np.clip(n // n_batches // 4, 10, 70))
-    if n <= k:
-        return np.nan
     n_parts, part = connected_components(graph, directed=False)
     if n_parts > 1:
         large = np.flatnonzero((np.bincount(part) >= 3 * k)[part])
