@@ -9,7 +9,8 @@ import importlib
 
 _HOMES = {
     "metrics.checks": ("Undefined",),
-    "metrics.table": ("TABLE", "Metric"),
+    "metrics.row": ("Metric",),
+    "metrics.table": ("TABLE",),
     "metrics.knn": ("Neighbors", "neighbors", "connectivities"),
     "metrics.silhouettes": (
         "DistanceSums",

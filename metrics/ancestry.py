@@ -86,7 +86,7 @@ class OntologyGraph:
         return depth
 
     def lowest_common(self, a: str, b: str) -> tuple[str, ...]:
-        """All common ancestors that have no common ancestor below them, sorted; empty where none is shared."""
+        """Common ancestors without a common ancestor below them, sorted; empty where none is shared."""
         common = self.ancestors(a).keys() & self.ancestors(b).keys()
         above = {high for low in common for high in self.ancestors(low) if high != low}
         return tuple(sorted(common - above))
@@ -94,7 +94,7 @@ class OntologyGraph:
 
 @dataclass(frozen=True)
 class Lcad:
-    """Steps down to the truth: ``per_cell`` (N,), right answers 0, NaN where truth and answer share no ancestor.
+    """Steps down to the truth: ``per_cell`` (N,), right answers 0, NaN where no ancestor is shared.
 
     ``symmetric`` (N,) takes the sum of both sides, least over common ancestors. ``mean_all`` and
     ``mean_symmetric_all`` run over all defined cells; ``mean_errors`` and ``mean_symmetric_errors`` over the

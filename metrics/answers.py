@@ -21,13 +21,13 @@ def _pair(truth: ArrayLike, answer: ArrayLike) -> tuple[NDArray, Ints, Ints]:
 
 
 def accuracy(truth: ArrayLike, answer: ArrayLike) -> float:
-    """Share of cells (N,) named rightly: 0 to 1, 1 best; chance is what the largest type's share allows."""
+    """Share of cells (N,) named rightly: 0 to 1, 1 best; chance is the share of the largest type."""
     _, a, b = _pair(truth, answer)
     return float((a == b).mean())
 
 
 def balanced_accuracy(truth: ArrayLike, answer: ArrayLike) -> float:
-    """Mean recall over the types in ``truth``: 0 to 1, 1 best, 1 / types by chance. Undefined with one type."""
+    """Mean recall over the types in ``truth``: 0 to 1, 1 best, chance 1 / types. One type: Undefined."""
     names, a, b = _pair(truth, answer)
     counts = np.bincount(a, minlength=len(names))
     if (counts > 0).sum() < 2:
@@ -59,7 +59,7 @@ def kappa(truth: ArrayLike, answer: ArrayLike) -> float:
 
 
 def expected_calibration_error(correct: ArrayLike, confidence: ArrayLike, *, bins: int = BINS) -> float:
-    """Gap between confidence (N,) and share ``correct`` (N,), averaged over equal-width bins: 0 best, 1 worst.
+    """Mean gap of confidence (N,) and share ``correct`` (N,) over equal-width bins: 0 best, 1 worst.
 
     ``confidence`` is the probability given to the answer, 0 to 1. O(N). Source: 10.1609/aaai.v29i1.9602.
     """
@@ -89,7 +89,7 @@ def _novelty(is_novel: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.bool_], 
 
 
 def auroc(is_novel: ArrayLike, score: ArrayLike) -> float:
-    """Chance that a novel cell scores above a known one: 0 to 1, 1 best, 0.5 chance; larger = more novel."""
+    """Probability that a novel cell scores above a known one: 0 to 1, 1 best, 0.5 chance."""
     return float(roc_auc_score(*_novelty(is_novel, score)))
 
 

@@ -16,7 +16,7 @@ MIN_BATCH = 100  # cells of a batch that gets a say in the consensus
 
 @dataclass(frozen=True)
 class ScGraph:
-    """``score``: the weighted correlation, the published scGraph; ``correlation`` and ``rank`` count the diagonal.
+    """``score``: weighted correlation, the published scGraph; ``correlation``, ``rank`` count the diagonal.
 
     ``n_types`` compared; ``n_unseen_pairs`` of types that no batch holds together.
     """
@@ -66,11 +66,11 @@ def scgraph(
     n_top_genes: int = 1000,
     n_pcs: int = 10,
 ) -> ScGraph:
-    """Agreement of type distances in Z (N, D) with the consensus of per-batch PCAs of X_log1p (N, G): -1 to 1.
+    """Agreement of type distances in Z (N, D) and in per-batch PCAs of X_log1p (N, G): -1 to 1, 1 best.
 
     Types under 10 cells and batches under 100 are left out. Undefined with fewer than 3 such types, no
     such batch, or no two types seen in one batch; coarse with 3 types. O(N G + T² D).
-    Source: 10.1038/s41587-025-02646-x (Islander@4fbf0d9).
+    Source: Genentech/Islander@4fbf0d9.
     """
     points = embedding(Z)
     names, own = codes(labels, what="label", n=len(points))

@@ -9,7 +9,7 @@ from metrics.checks import Undefined
 
 
 def bio_conservation(isolated: float, nmi: float, ari: float, asw: float, clisi: float) -> float:
-    """Mean of isolated labels, k-means NMI and ARI, silhouette and cLISI; 1 best (10.1038/s41592-021-01336-8)."""
+    """Mean of isolated labels, k-means NMI and ARI, silhouette, cLISI (10.1038/s41592-021-01336-8)."""
     return _mean(isolated, nmi, ari, asw, clisi)
 
 
@@ -24,7 +24,7 @@ def scib_total(bio: float, batch: float) -> float:
 
 
 def avg_bio(nmi: float, ari: float, asw: float) -> float:
-    """AvgBIO: mean of label-optimised NMI and ARI and the type silhouette; 1 best (10.1038/s41592-024-02201-0)."""
+    """Mean of label-optimised NMI and ARI and the silhouette; 1 best (10.1038/s41592-024-02201-0)."""
     return _mean(nmi, ari, asw)
 
 

@@ -49,14 +49,14 @@ def _weights(distances: Floats, entropy: float, *, steps: int = 50, tolerance: f
 
 
 def ilisi(nearest: Neighbors, batch: ArrayLike) -> float:
-    """Median LISI of batches, scaled: 0 = one batch around each cell, 1 = all equally. One batch: Undefined."""
+    """Median LISI of batches, scaled: 0 one batch around each cell, 1 all equally. One batch: Undefined."""
     distinct, _ = codes(batch, what="batch", n=nearest.n, at_least=2)
     median = float(np.median(lisi(nearest.at_most(LISI_K), batch)))
     return (median - 1) / (len(distinct) - 1)
 
 
 def clisi(nearest: Neighbors, labels: ArrayLike) -> float:
-    """Median LISI of types, scaled and turned: 1 = one type around each cell, best; 0 = all. One type: Undefined."""
+    """Median LISI of types, scaled, turned: 1 one type around each cell, 0 all. One type: Undefined."""
     distinct, _ = codes(labels, what="label", n=nearest.n, at_least=2)
     median = float(np.median(lisi(nearest.at_most(LISI_K), labels)))
     return (len(distinct) - median) / (len(distinct) - 1)
@@ -101,7 +101,7 @@ def graph_connectivity(nearest: Neighbors, labels: ArrayLike) -> float:
 
 
 def explained_by(X: ArrayLike, covariate: ArrayLike, *, categorical: bool = True) -> float:
-    """Share of the variance of X (N, D) that a covariate (N,) explains linearly, over all components: 0 to 1.
+    """Share of the variance of X (N, D) that a covariate (N,) explains linearly: 0 to 1.
 
     Principal component regression with all components; since rotations leave both sums
     of squares alone, no PCA is needed: O(N D).

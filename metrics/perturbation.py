@@ -19,7 +19,7 @@ def _profiles(*profiles: ArrayLike) -> list[Floats]:
 
 
 def top_expressed(control: ArrayLike, n: int = 1000) -> Ints:
-    """Genes (n,) with the highest control mean, highest first, ties by position; all where there are fewer."""
+    """Genes (n,) with the highest control mean, ties by position; all where there are fewer."""
     return np.argsort(-_profiles(control)[0], kind="stable")[:n]
 
 
@@ -30,7 +30,7 @@ def top_changed(observed: ArrayLike, control: ArrayLike, n: int = 20) -> Ints:
 
 
 def l2(predicted: ArrayLike, observed: ArrayLike) -> float:
-    """Euclidean distance of two profiles: 0 best. Take the 1000 genes highest in control (10.1038/s41592-025-02772-6)."""
+    """Euclidean distance of two profiles: 0 best. Published on ``top_expressed`` (10.1038/s41592-025-02772-6)."""
     guess, truth = _profiles(predicted, observed)
     return float(np.linalg.norm(guess - truth))
 

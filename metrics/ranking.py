@@ -8,11 +8,11 @@ from metrics.checks import Undefined
 
 
 def pareto_fronts(scores: Mapping[str, Sequence[float]], *, eps: float = 0.0) -> list[list[str]]:
-    """Sort contestants into fronts, best first, names sorted within; larger must be better in every score.
+    """Sort contestants into fronts, best first, names sorted within; larger is better in every score.
 
     One dominates another if it is better somewhere and nowhere worse by more than ``eps``. With eps > 0
     this is no order (two can dominate each other, and then stay together in what is left); 0.001 is the
-    value of Wu et al. (10.1186/s13059-025-03781-6). Undefined with NaN. Says nothing about uncertainty. O(M² S).
+    value of Wu et al. (10.1186/s13059-025-03781-6). Undefined with NaN. Silent on uncertainty. O(M² S).
     """
     if eps < 0:
         raise ValueError(f"eps must not be negative, found {eps}")

@@ -16,7 +16,7 @@ MIN_STEP = 0.01
 
 @dataclass(frozen=True)
 class Merges:
-    """A complete-linkage tree of n points: ``heights`` (n-1,) scaled to 0–1, ``pairs`` (n-1, 2) of what was merged."""
+    """A complete-linkage tree of n points: ``heights`` (n-1,) scaled to 0–1, merged ``pairs`` (n-1, 2)."""
 
     heights: Floats
     pairs: Ints
@@ -134,7 +134,7 @@ def rogi_xd(X: ArrayLike, y: ArrayLike, *, metric: Distance = "euclidean", min_d
 
 @dataclass(frozen=True)
 class RogiLabels:
-    """Each label against the rest: plain means ``rogi``, ``rogi_xd``, the same by label, and the cells used."""
+    """Each label against the rest: means ``rogi`` and ``rogi_xd``, the same by label, and cells used."""
 
     rogi: float
     rogi_xd: float

@@ -20,7 +20,7 @@ BLOCK_BYTES = 2**26
 
 @dataclass(frozen=True)
 class DistanceSums:
-    """``sums`` (N, L): distance of each cell to all cells of each label, summed; ``counts`` (L,) cells a label.
+    """``sums`` (N, L) of the distances of each cell to each label's cells; ``counts`` (L,) of cells.
 
     ``own`` (N,) is each cell's column, ``names`` (L,) the labels in sorted order.
     """
@@ -159,7 +159,7 @@ def bras(
     metric: Distance = "cosine",
     between: Between = "mean_other",
 ) -> float:
-    """Batch removal adapted silhouette: as ``silhouette_batch`` against all other batches together, by cosine.
+    """Batch removal adapted silhouette: as ``silhouette_batch``, by cosine, all other batches together.
 
     0 to 1, 1 = batches mixed; not shift-invariant, since angles are taken at the origin.
     Undefined as there, and where a cell lies at the origin. Source: 10.1038/s41587-025-02743-4.

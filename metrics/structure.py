@@ -44,7 +44,7 @@ def _unit(distances: Floats) -> Floats:
 
 
 def szekely_correlation(native: ArrayLike, latent: ArrayLike) -> float:
-    """Székely's distance correlation: 0 to 1, 1 best; above 0 by chance. O(N²) memory (10.1214/009053607000000505)."""
+    """Székely's distance correlation: 0 to 1, 1 best, chance above 0. O(N²) (10.1214/009053607000000505)."""
     a, b = (_centred(squareform(pdist(spread_out(space)))) for space in (native, latent))
     return float(np.sqrt((a * b).mean() / np.sqrt((a * a).mean() * (b * b).mean())))
 

@@ -19,7 +19,7 @@ DESCRIPTIVE_BELOW = 8
 
 @dataclass(frozen=True)
 class OntoReference:
-    """Diffusion coordinates ``vectors`` (M, R) of the ontology's terms ``nodes`` (M,), and the walk they rest on."""
+    """Coordinates ``vectors`` (M, R) of the ontology's terms ``nodes`` (M,), and the ``walk`` they rest on."""
 
     nodes: tuple[str, ...]
     vectors: Floats
