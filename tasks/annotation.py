@@ -5,9 +5,10 @@ A probe sees the embeddings and labels of ``train`` cells, then the embeddings o
 test and count as errors: an unknown type is part of the question.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -135,7 +136,7 @@ MEASURES: Mapping[str, Callable[[Answers], float]] = {
     "balanced_accuracy": lambda a: metrics.balanced_accuracy(a.true, a.predicted),
     "macro_f1": lambda a: metrics.macro_f1(a.true, a.predicted),
     "kappa": lambda a: metrics.kappa(a.true, a.predicted),
-    "ece": lambda a: metrics.expected_calibration_error(a.confidence, a.true == a.predicted),
+    "ece": lambda a: metrics.expected_calibration_error(a.true == a.predicted, a.confidence),
 }
 
 
@@ -154,22 +155,31 @@ def _values(
 
 
 def _distances(answers: Answers, *, unit: str, readout: str, knowledge: Knowledge) -> Iterator[Measured]:
-    """LCAD over the cells whose true and predicted type both have an ontology id."""
+    """LCAD over the cells whose true and predicted type have ontology ids that share an ancestor."""
     pairs = zip(answers.true_id, answers.predicted_id, strict=True)
     known = np.array([None not in pair for pair in pairs], dtype=bool)
-    n, n_unknown = int(known.sum()), int((~known).sum())
+    n_all, n = len(known), int(known.sum())
 
+    @functools.cache
     def distances() -> metrics.Lcad:
         if not n:
             raise metrics.Undefined(
                 "no test cell has an ontology id for both its true and its predicted type"
             )
-        return metrics.lcad(
-            answers.true_id[known].astype(str), answers.predicted_id[known].astype(str), knowledge.graph
-        )
+        return metrics.lcad(answers.true_id[known], answers.predicted_id[known], knowledge.graph)
 
-    remark = f"{n_unknown} of {n + n_unknown} cells have no ontology id on one side" if n_unknown else ""
-    for name, part in (("lcad", "mean_all"), ("lcad_errors", "mean_errors")):
-        yield measure(
-            name, lambda part=part: getattr(distances(), part), n=n, unit=unit, remark=remark, readout=readout
-        )
+    def of_errors() -> float:
+        found = distances()
+        if np.isnan(found.mean_errors):
+            raise metrics.Undefined("no answer is wrong and at a defined distance")
+        return found.mean_errors
+
+    for name, compute in (("lcad", lambda: distances().mean_all), ("lcad_errors", of_errors)):
+        row = measure(name, compute, n=n, unit=unit, readout=readout)
+        if row.status == "ok":
+            n_used = n - distances().n_undefined
+            left_out = (
+                f"{n_all - n_used} of {n_all} cells have no ontology id on one side, or no common ancestor"
+            )
+            row = replace(row, n=n_used, reason=left_out if n_used < n_all else "")
+        yield row

@@ -6,7 +6,7 @@ cells alone, a transductive one on all cells.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -20,9 +20,6 @@ from tasks.table import TASKS
 
 Access = Literal["inductive", "transductive"]
 TASK = TASKS["integration"]
-NEIGHBORS = 89
-"""Neighbours of a cell, itself left out: the most that a metric here takes (LISI: 90 with itself)."""
-FEW_TYPES = 8
 
 
 def score_integration(
@@ -82,9 +79,12 @@ class View:
     @cached_property
     def neighbors(self) -> metrics.Neighbors:
         """Exact neighbours; each metric takes as many as it needs."""
-        if len(self.Z) < 3:
-            raise metrics.Undefined(f"{len(self.Z)} cells have no neighbourhood")
-        return metrics.neighbors(self.Z, min(NEIGHBORS, len(self.Z) - 1))
+        return metrics.neighbors(self.Z)
+
+    @cached_property
+    def sums(self) -> metrics.DistanceSums:
+        """Distances of each cell to each type, summed."""
+        return metrics.distance_sums(self.Z, self.label)
 
     @cached_property
     def kmeans(self) -> tuple[float, float]:
@@ -101,27 +101,41 @@ class View:
         """Agreement with distances along the ontology."""
         return metrics.scgraph_ontorwr(self.Z, self.text("ontology_id"), self.knowledge.reference)
 
+    @cached_property
+    def roughness(self) -> metrics.RogiLabels:
+        """Roughness of the types over the embedding, one against the rest."""
+        return metrics.rogi_labels(self.Z, self.label)
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a metric is read off a view, and which columns its cells must have."""
+    """How a metric is read off a view, which columns its cells must have, what to say beside a value."""
 
     needs: tuple[str, ...]
     read: Callable[[View], float]
     remark: Callable[[View], str] = lambda view: ""
 
 
-def _few_types(view: View) -> str:
-    n = view.ontorwr.n_types
-    return f"{n} types: descriptive below {FEW_TYPES}" if n < FEW_TYPES else ""
+def _rwr(view: View, name: str) -> float:
+    value = getattr(view.ontorwr, name)
+    if np.isnan(value):
+        raise metrics.Undefined("all types are equally far, or no permutation of them differs")
+    return value
+
+
+def _rwr_remark(view: View) -> str:
+    found = view.ontorwr
+    parts = [f"{found.n_types} types: descriptive only"] if found.descriptive else []
+    parts += [f"{found.n_small} types with too few cells left out"] if found.n_small else []
+    return "; ".join(parts)
 
 
 LABEL, BATCH, BOTH, ONTOLOGY = ("label",), ("batch",), ("label", "batch"), ("ontology_id",)
 MEASURES: Mapping[str, Measure] = {
-    "isolated_labels": Measure(BOTH, lambda v: metrics.isolated_labels(v.Z, v.label, v.batch)),
+    "isolated_labels": Measure(BOTH, lambda v: metrics.isolated_labels(v.Z, v.label, v.batch, sums=v.sums)),
     "nmi_kmeans": Measure(LABEL, lambda v: v.kmeans[0]),
     "ari_kmeans": Measure(LABEL, lambda v: v.kmeans[1]),
-    "silhouette_label": Measure(LABEL, lambda v: metrics.silhouette_label(v.Z, v.label)),
+    "silhouette_label": Measure(LABEL, lambda v: metrics.silhouette_label(v.Z, v.label, sums=v.sums)),
     "clisi": Measure(LABEL, lambda v: metrics.clisi(v.neighbors, v.label)),
     "bras": Measure(BOTH, lambda v: metrics.bras(v.Z, v.label, v.batch)),
     "ilisi": Measure(BATCH, lambda v: metrics.ilisi(v.neighbors, v.batch)),
@@ -130,9 +144,11 @@ MEASURES: Mapping[str, Measure] = {
     "pcr_comparison": Measure(BATCH, lambda v: metrics.pcr_comparison(v.cells.reference, v.Z, v.batch)),
     "nmi_leiden": Measure(LABEL, lambda v: v.leiden[0]),
     "ari_leiden": Measure(LABEL, lambda v: v.leiden[1]),
-    "scgraph_ontorwr": Measure(ONTOLOGY, lambda v: v.ontorwr.without_diagonal, _few_types),
-    "scgraph_ontorwr_published": Measure(ONTOLOGY, lambda v: v.ontorwr.published, _few_types),
-    "scgraph_ontorwr_z": Measure(ONTOLOGY, lambda v: v.ontorwr.z_score, _few_types),
+    "scgraph_ontorwr": Measure(ONTOLOGY, lambda v: _rwr(v, "without_diagonal"), _rwr_remark),
+    "scgraph_ontorwr_published": Measure(ONTOLOGY, lambda v: _rwr(v, "published"), _rwr_remark),
+    "scgraph_ontorwr_z": Measure(ONTOLOGY, lambda v: _rwr(v, "z_score"), _rwr_remark),
+    "rogi": Measure(LABEL, lambda v: v.roughness.rogi),
+    "rogi_xd": Measure(LABEL, lambda v: v.roughness.rogi_xd),
 }
 COMBINE: Mapping[str, Callable[..., float]] = {
     "bio_conservation": metrics.bio_conservation,
@@ -163,7 +179,8 @@ class _Evaluation:
         if n == 0:
             needed = " and ".join(how.needs).replace("_", " ")
             return missing(name, status="undefined", reason=f"no cell has a known {needed}", unit=unit, n=0)
-        return measure(name, lambda: how.read(view), n=n, unit=unit)
+        found = measure(name, lambda: how.read(view), n=n, unit=unit)
+        return replace(found, reason=how.remark(view)) if found.status == "ok" else found
 
     def _combine(self, name: str, *, unit: str) -> Measured:
         parts = [self.value_of(part, unit=unit) for part in TASK.composites[name]]

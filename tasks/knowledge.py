@@ -26,7 +26,7 @@ class Knowledge:
     @cached_property
     def graph(self) -> OntologyGraph:
         """The is_a graph, for LCAD."""
-        return OntologyGraph.from_edges(self.ontology.edges)
+        return OntologyGraph.from_edges(self.ontology.edges, isolated=self.ontology.terms)
 
     @cached_property
     def reference(self) -> OntoReference:
@@ -35,10 +35,11 @@ class Knowledge:
         if path.is_file():
             with np.load(path, allow_pickle=False) as stored:
                 nodes = tuple(str(node) for node in stored["nodes"])
-                return OntoReference(nodes=nodes, vectors=stored["vectors"])
+                return OntoReference(nodes=nodes, vectors=stored["vectors"], walk=stored["walk"])
         reference = ontorwr_reference(self.ontology.edges)
         with atomic(path) as temporary:
-            np.savez(temporary, nodes=np.array(reference.nodes, dtype=str), vectors=reference.vectors)
+            nodes = np.array(reference.nodes, dtype=str)
+            np.savez(temporary, nodes=nodes, vectors=reference.vectors, walk=reference.walk)
         return reference
 
     def _hash(self) -> str:
