@@ -39,7 +39,7 @@ def _pretrained(found: Sequence[Comparison], reference: str) -> str:
 def _others(found: Sequence[Comparison], reference: str) -> str:
     if not found:
         return ""
-    asked = f"Contestants fitted on the data themselves, {count(len(found), 'comparison')}: "
+    asked = f"All other contestants on real data, {count(len(found), 'comparison')}: "
     won = [c for c in found if c.word == "better"]
     if won:
         return f"{asked}{len(won)} better than {reference} ({_places(won)}); {_tally(found, but='better')}."

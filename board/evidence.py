@@ -226,12 +226,12 @@ def _scope(paired: _Paired, *, fixed: tuple[bool, bool], planned: int) -> tuple[
     count = len(paired.own)
     of = f" of {planned}" if planned > count else ""
     if not sides:
-        return "deterministic", []
+        return "Run once (deterministic).", []
     if min(len(side) for side in sides) >= FEWEST_TRAININGS:
-        return f"the recipe ({count}{of} trainings)", [mean_component(side) for side in sides]
+        return f"About the recipe ({count}{of} trainings).", [mean_component(side) for side in sides]
     if fixed[0]:
-        return "these trainings of the reference", []
-    return ("this training" if count == 1 and not of else f"these {count}{of} trainings"), []
+        return "About these trainings of the reference.", []
+    return ("About this training." if count == 1 and not of else f"About these {count}{of} trainings."), []
 
 
 def bar(model: str, *, reference: str, metric: Metric, runs: list[Run]) -> tuple[str, str]:
@@ -241,7 +241,7 @@ def bar(model: str, *, reference: str, metric: Metric, runs: list[Run]) -> tuple
         reason = f"self-referential: {metric.name} measures closeness to the space of {space}"
         return "no verdict", reason
     for run in runs:
-        if not run.pretrained:
+        if not run.from_elsewhere:
             continue
         exposure = (run.overlap or {}).get("exposure")
         named = run.card.get("pretrained_on")
@@ -250,7 +250,7 @@ def bar(model: str, *, reference: str, metric: Metric, runs: list[Run]) -> tuple
             shown = str(exposure or "pretrained_on").replace("_", " ")
             return "in corpus: no zero-shot verdict", f"{shown}: {why}"
         if exposure is None and named is None:
-            return "exposure unknown: no zero-shot verdict", "what it was pre-trained on is not disclosed"
+            return "exposure unknown: no zero-shot verdict", "what it was trained on is not disclosed"
     return "", ""
 
 

@@ -164,11 +164,13 @@ def _facts(
     metric: Metric,
     key: tuple[str, str, str],
 ) -> list[str]:
+    entry = results.dataset(key[1])
     detectable = smallest_detectable(found)
     ceiling = next((c.value for c in found if c.model == "oracle"), None)
     chance = "depends on the data" if metric.chance is None else number(metric.chance)
     return [
-        _unit_fact(results.dataset(key[1]), units=max((c.gain.units for c in found), default=0)),
+        f"Labels come from: {str(entry.report.get('label_source') or 'not stated').replace('_', ' ')}.",
+        _unit_fact(entry, units=max((c.gain.units for c in found), default=0)),
         f"Intervals at {percent(evidence.level)}."
         if detectable is not None
         else "No interval: it takes two independent units at least.",
@@ -192,7 +194,7 @@ def _plural(word: str) -> str:
 
 def seen(runs: list[Run]) -> set[str]:
     """What the runs' cards say they saw."""
-    return {flag.replace("_", " ") for run in runs for flag in run.card.get("saw") or ()}
+    return {flag.replace("_", " ") for run in runs for flag in run.saw}
 
 
 def runs_text(runs: list[Run]) -> str:

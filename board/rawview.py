@@ -80,7 +80,7 @@ def _grid(results: Results, sheet: Sheet, metrics: Mapping[str, Metric]) -> Grid
 def bracket(results: Results, sheet: Sheet) -> tuple[list[str], list[str]]:
     """Controls that see the truth, which stand above the contestants, and the others, which stand below."""
     controls = [model for model in sheet.models if results.is_control(model)]
-    above = [m for m in controls if any("truth" in (run.card.get("saw") or ()) for run in results.runs_of(m))]
+    above = [m for m in controls if any("truth" in run.saw for run in results.runs_of(m))]
     return above, [model for model in controls if model not in above]
 
 

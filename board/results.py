@@ -65,9 +65,19 @@ class Run:
         return (self.cost.get("seconds") or {}).get(stage)
 
     @property
+    def saw(self) -> frozenset[str]:
+        """What its card says it saw."""
+        return frozenset(self.card.get("saw") or ())
+
+    @property
     def pretrained(self) -> bool:
-        """Whether it brings something that was learned elsewhere."""
-        return self.checkpoint is not None or "pretraining" in (self.card.get("saw") or ())
+        """Whether it was pre-trained; a random start of the same design was not."""
+        return "pretraining" in self.saw
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether it brings anything from other cells: weights, or no more than a vocabulary or axes."""
+        return self.pretrained or self.checkpoint is not None or self.overlap is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +132,13 @@ class Results:
         return any(run.control for run in self.runs_of(model))
 
     def kind(self, model: str) -> str:
-        """``control``, ``pre-trained`` or ``fitted here``."""
+        """``control``, ``pre-trained``, ``from a corpus`` (but not pre-trained) or ``fitted here``."""
+        runs = self.runs_of(model)
         if self.is_control(model):
             return "control"
-        return "pre-trained" if any(run.pretrained for run in self.runs_of(model)) else "fitted here"
+        if any(run.pretrained for run in runs):
+            return "pre-trained"
+        return "from a corpus" if any(run.from_elsewhere for run in runs) else "fitted here"
 
 
 def read_results(

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT, PAD = 200, 18, 6
+WIDTH, HEIGHT, PAD = 150, 18, 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +107,7 @@ def _mark(point: Point, x: float, y: float, label: float, *, edge: float) -> Mar
     shapes = {
         "control": '<path class="mark control" d="M{0} {1}m-4 -4l8 8m0 -8l-8 8"/>',
         "pre-trained": '<path class="mark pretrained" d="M{0} {1}m0 -6l6 6l-6 6l-6 -6z"/>',
+        "from a corpus": '<path class="mark corpus" d="M{0} {1}m-5 -5h10v10h-10z"/>',
         "fitted here": '<circle class="mark fitted" cx="{0}" cy="{1}" r="4.5"/>',
     }
     shape = Markup(shapes[point.kind]).format(x, y)

@@ -1,5 +1,7 @@
 """Words and gains for score tables whose answer is known beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import MODELS, data_set, jackknife_rows, results, row, run, runs_of, unit_rows
@@ -144,7 +146,7 @@ def test_few_trainings_are_averaged_and_said() -> None:
     own = [BASE + 0.05 + WIGGLE, BASE + 0.15 - WIGGLE]
     rows = unit_rows(BASE, model="pca", **PER_UNIT) + seeded(own, 2, model="scvi")
     found = one(rows, runs=runs(2))
-    assert found.gain.scope == "these 2 trainings"
+    assert found.gain.scope == "About these 2 trainings."
     expected = stats.ttest_rel(np.mean(own, axis=0), BASE).confidence_interval(0.95)
     assert found.gain.interval.low == pytest.approx(expected.low)
 
@@ -153,7 +155,7 @@ def test_a_failed_training_is_counted() -> None:
     rows = unit_rows(BASE, model="pca", **PER_UNIT) + seeded([BASE + 0.1 + WIGGLE], 1, model="scvi")
     rows.append(row(model="scvi", fit_seed=1, status="failed", reason="boom", **PER_UNIT))
     found = one(rows, runs=runs(2))
-    assert found.gain.scope == "these 1 of 2 trainings"
+    assert found.gain.scope == "About these 1 of 2 trainings."
     assert found.gain.value == pytest.approx(0.1)
 
 
@@ -162,7 +164,7 @@ def test_five_trainings_speak_about_the_recipe() -> None:
     own = [BASE + 0.1 + WIGGLE + shift for shift in shifts]
     rows = unit_rows(BASE, model="pca", **PER_UNIT) + seeded(own, 5, model="scvi")
     found = one(rows, runs=runs(5), seeds=tuple(range(5))).gain
-    assert found.scope == "the recipe (5 trainings)"
+    assert found.scope == "About the recipe (5 trainings)."
     of_units, of_seeds = WIGGLE.var(ddof=1) / 6, shifts.var(ddof=1) / 5
     dof = (of_units + of_seeds) ** 2 / (of_units**2 / 5 + of_seeds**2 / 4)
     half = stats.t.ppf(0.975, dof) * np.sqrt(of_units + of_seeds)
@@ -189,7 +191,7 @@ def test_pretraining_seeds_are_trainings() -> None:
     rows = unit_rows(BASE, model="pca", **PER_UNIT)
     for seed in (0, 1):
         rows += unit_rows(BASE + 0.1, model="scvi", **PER_UNIT, fit_seed=None, pretrain_seed=seed)
-    assert one(rows, runs=runs(2)).gain.scope == "these 2 trainings"
+    assert one(rows, runs=runs(2)).gain.scope == "About these 2 trainings."
 
 
 def whole_family():
@@ -246,6 +248,13 @@ def test_a_card_that_names_the_data_set_is_enough() -> None:
     told = run(card={"saw": ["pretraining"], "pretrained_on": ["blood"]})
     barred = bar("x", reference="pca", metric=TABLE["bio_conservation"], runs=[told])
     assert barred[0].startswith("in corpus")
+
+
+def test_a_random_start_on_a_seen_corpus_is_barred_but_not_called_pretrained() -> None:
+    twin = replace(runs_of("geneformer@demo", exposure="study_shared")[0], card={"saw": ["counts"]})
+    assert bar("x", reference="pca", metric=TABLE["bio_conservation"], runs=[twin])[0].startswith("in corpus")
+    assert results([], runs=[twin]).kind("geneformer@demo") == "from a corpus"
+    assert not twin.pretrained
 
 
 def test_self_referential_metrics_give_no_verdict() -> None:
