@@ -1,0 +1,14 @@
+"""``python -m models <command>``."""
+
+import sys
+
+from contract.cli import dispatch
+
+COMMANDS = {
+    "list": ("models.list", "list the contestants of a catalogue"),
+    "pretrain": ("models.pretrain", "train one contestant on a corpus"),
+    "embed": ("models.embed", "embed one data set with one contestant"),
+}
+
+if __name__ == "__main__":
+    sys.exit(dispatch("models", COMMANDS, about="Contestants: list, pretrain, embed."))

@@ -1,0 +1,190 @@
+"""Adapters by name: what each is, and where its class lies. Importing this loads no class."""
+
+from dataclasses import dataclass
+
+from models import options
+from models.card import ModelCard
+
+OURS = "this repository"
+LICENSE = "BSD-3-Clause"
+FITS = ("train", "all", "none")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adapter:
+    """One way to become a contestant.
+
+    ``target`` is ``module:attr``, loaded when it runs. ``fits`` says on whose counts it can be
+    fitted. Its class is called with its ``options``; with ``truth=`` (a table, index = cell names)
+    where it ``needs_truth``, with ``seed=`` where it is ``seeded`` (it draws without being fitted),
+    and with ``workdir=`` for files that let a killed training go on where it is ``resumable``.
+    ``saves``: it can be trained on a corpus, then ``save`` and ``load``. ``tells_card``: only its
+    checkpoint knows its card in full.
+    """
+
+    target: str
+    about: str
+    fits: tuple[str, ...]
+    stochastic: bool
+    options: type
+    card: ModelCard | None
+    control: bool = False
+    needs_truth: bool = False
+    saves: bool = False
+    resumable: bool = False
+    seeded: bool = False
+    tells_card: bool = False
+
+
+def _control(attr: str, about: str, *, kind: type, saw: tuple[str, ...], stochastic: bool = True) -> Adapter:
+    return Adapter(
+        target=attr if ":" in attr else f"models.controls:{attr}",
+        about=about,
+        fits=("none",),
+        stochastic=stochastic,
+        options=kind,
+        control=True,
+        needs_truth="truth" in saw,
+        seeded=stochastic,
+        card=ModelCard(
+            name=about, source=OURS, revision=OURS, license=LICENSE, saw=saw, equivariance_tolerance=1e-4
+        ),
+    )
+
+
+def _baseline(
+    target: str,
+    about: str,
+    *,
+    kind: type,
+    source: str,
+    license: str,
+    fits: tuple[str, ...] = ("train", "all"),
+    stochastic: bool = False,
+    saves: bool = True,
+    saw: tuple[str, ...] = ("counts",),
+    tolerance: float = 1e-4,
+) -> Adapter:
+    return Adapter(
+        target=target,
+        about=about,
+        fits=fits,
+        stochastic=stochastic,
+        options=kind,
+        saves=saves,
+        card=ModelCard(
+            name=about,
+            source=source,
+            revision="as installed",
+            license=license,
+            saw=saw,
+            equivariance_tolerance=tolerance,
+        ),
+    )
+
+
+SCANPY = "10.1186/s13059-017-1382-0"
+
+ADAPTERS: dict[str, Adapter] = {
+    "noise": _control("Noise", "normal noise", kind=options.WidthOptions, saw=()),
+    "constant": _control(
+        "Constant", "the same point for each cell", kind=options.WidthOptions, saw=(), stochastic=False
+    ),
+    "random_projection": _control(
+        "RandomProjection", "random directions", kind=options.WidthOptions, saw=("counts",)
+    ),
+    "shuffled": _control("Shuffled", "PCA, rows permuted", kind=options.PcaOptions, saw=("counts",)),
+    "batch_only": _control("BatchOnly", "the batch, jittered", kind=options.JitterOptions, saw=("batch",)),
+    "oracle": _control(
+        "models.oracles:Oracle", "the true type, jittered", kind=options.JitterOptions, saw=("truth",)
+    ),
+    "ontology_oracle": _control(
+        "models.oracles:OntologyOracle",
+        "true types laid out by ontology distance",
+        kind=options.JitterOptions,
+        saw=("truth",),
+    ),
+    "hvg": _baseline(
+        "models.baselines:Hvg",
+        "highly variable genes",
+        kind=options.GeneOptions,
+        source=SCANPY,
+        license="BSD-3-Clause",
+    ),
+    "pca": _baseline(
+        "models.baselines:Pca", "PCA of HVGs", kind=options.PcaOptions, source=SCANPY, license="BSD-3-Clause"
+    ),
+    "harmony": _baseline(
+        "models.harmony:Harmony",
+        "Harmony on PCA",
+        kind=options.HarmonyOptions,
+        source="10.1038/s41592-019-0619-0",
+        license="GPL-3.0-or-later",
+        fits=("all",),
+        saves=False,
+        saw=("counts", "batch"),
+    ),
+    "scvi": _baseline(
+        "models.scvi_baseline:Scvi",
+        "scVI",
+        kind=options.ScviOptions,
+        source="10.1038/s41592-018-0229-2",
+        license="BSD-3-Clause",
+        stochastic=True,
+        saw=("counts", "batch"),
+    ),
+    "recipe": Adapter(
+        target="models.pretrained:Pretrained",
+        about="a transformer trained here",
+        fits=("none",),
+        stochastic=True,
+        saves=True,
+        resumable=True,
+        tells_card=True,
+        options=options.RecipeOptions,
+        card=ModelCard(
+            name="transformer recipe",
+            source=OURS,
+            revision=OURS,
+            license=LICENSE,
+            saw=("counts", "pretraining"),
+            equivariance_tolerance=1e-5,
+        ),
+    ),
+    "command": Adapter(
+        target="models.outside:Command",
+        about="an outside command",
+        fits=("none", "all"),
+        stochastic=False,
+        seeded=True,
+        options=options.CommandOptions,
+        card=None,
+    ),
+    "file": Adapter(
+        target="models.outside:File",
+        about="a ready-made array",
+        fits=("none", "all"),
+        stochastic=False,
+        options=options.FileOptions,
+        card=None,
+    ),
+}
+
+
+def user_class(target: str) -> Adapter:
+    """The adapter behind ``adapter: mypkg.mod:Class``: what it can do shows when it is called."""
+    return Adapter(
+        target=target,
+        about="a class of the user's",
+        fits=FITS,
+        stochastic=False,
+        saves=True,
+        options=dict,
+        card=None,
+    )
+
+
+def adapter_modules(adapter: str) -> tuple[str, ...]:
+    """Modules of ours that an adapter runs, for source fingerprints; none for a class of the user's."""
+    known = ADAPTERS.get(adapter)
+    return (known.target.split(":")[0],) if known else ()
