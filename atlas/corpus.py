@@ -47,8 +47,10 @@ def read_member(folder: Path, *, part: str) -> Member:
     UserError
         If the data set failed at prepare or fetch, or has no training units.
     """
+    where = str(folder)
+    if not (folder / "outcome.json").is_file():
+        raise UserError(where, found="no prepared data set", todo="check the name, run atlas prepare first")
     outcome = Outcome.read(folder / "outcome.json")
-    where = f"{folder.name}"
     if outcome.status != "ok":
         raise UserError(
             where, found=f"{outcome.status} at {outcome.stage} ({outcome.reason})", expected="cells"

@@ -15,9 +15,7 @@ LARGEST = 2**24
 
 def as_csr(matrix: object) -> sparse.csr_matrix:
     """Turn a dense or sparse (N, G) matrix into CSR with sorted indices, each entry once, no stored zeros."""
-    result = sparse.csr_matrix(matrix)
-    if result is matrix:
-        result = result.copy()
+    result = sparse.csr_matrix(matrix, copy=True)
     result.sum_duplicates()
     result.eliminate_zeros()
     return result

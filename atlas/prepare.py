@@ -227,6 +227,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the files of one data set and its outcome; a refused file is an outcome, not a stop."""
     dataset = find_dataset(args.datasets, args.dataset)
+    if not args.source.is_file():
+        raise UserError(str(args.source), found="no such file", todo="run atlas fetch first")
     source = read_json(args.source)
     try:
         if source["status"] != "ok":
