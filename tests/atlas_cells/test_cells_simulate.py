@@ -12,18 +12,8 @@ from contract.cli import dispatch
 from contract.errors import UserError
 
 CD4_NAIVE, CD4_MEMORY, CLASSICAL = "CL:0000895", "CL:0000897", "CL:0000860"
-BLOOD = [
-    "CL:0000895",
-    "CL:0000897",
-    "CL:0000900",
-    "CL:0000909",
-    "CL:0000623",
-    "CL:0000788",
-    "CL:0000786",
-    "CL:0000860",
-    "CL:0000875",
-    "CL:0000990",
-]
+NUMBERS = (895, 897, 900, 909, 623, 788, 786, 860, 875, 990)
+BLOOD = [f"CL:{number:07d}" for number in NUMBERS]
 SMALL = Simulation(seed=3, n_cells=200, types=(CD4_NAIVE, CD4_MEMORY, CLASSICAL), n_genes=300)
 
 
