@@ -43,7 +43,7 @@ def kbet(nearest: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
 
     Neighbours inside a type are searched exactly in a diffusion map of the connectivities of the
     nearest 49. Types with one batch or fewer than 10 cells are left out (one of exactly 10 is its own
-    neighbourhood and always passes); Undefined where none is left. Fair mixing gives about 0.95. O(N² D) inside types.
+    neighbourhood and always passes); Undefined where none is left. Fair mixing: about 0.95. O(N² D) in types.
     Source: 10.1038/s41592-018-0254-1 as in scib-metrics 0.5.10, but repeatable: fixed start vector,
     exact neighbours, one number of components whatever the order of labels.
     """

@@ -119,7 +119,7 @@ def explained_by(X: ArrayLike, covariate: ArrayLike, *, categorical: bool = True
 
 
 def pcr_comparison(X_pre: ArrayLike, Z: ArrayLike, batch: ArrayLike, *, categorical: bool = True) -> float:
-    """Relative fall of the variance explained by batch from X_pre (N, G) to Z (N, D): 0 to 1, 1 = none is left.
+    """Relative fall of the variance batch explains, from X_pre (N, G) to Z (N, D): 0 to 1, 1 none left.
 
     0 also where it rose. Undefined with one batch, all cells on one point, or where batch explains
     nothing of X_pre. Source: 10.1038/s41592-021-01336-8.

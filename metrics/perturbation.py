@@ -30,7 +30,7 @@ def top_changed(observed: ArrayLike, control: ArrayLike, n: int = 20) -> Ints:
 
 
 def l2(predicted: ArrayLike, observed: ArrayLike) -> float:
-    """Euclidean distance of two profiles: 0 best. Published on ``top_expressed`` (10.1038/s41592-025-02772-6)."""
+    """Euclidean distance of profiles, 0 best; published on ``top_expressed`` (10.1038/s41592-025-02772-6)."""
     guess, truth = _profiles(predicted, observed)
     return float(np.linalg.norm(guess - truth))
 

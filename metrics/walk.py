@@ -19,7 +19,7 @@ DESCRIPTIVE_BELOW = 8
 
 @dataclass(frozen=True)
 class OntoReference:
-    """Coordinates ``vectors`` (M, R) of the ontology's terms ``nodes`` (M,), and the ``walk`` they rest on."""
+    """Coordinates ``vectors`` (M, R) of the ontology's terms ``nodes`` (M,), and the ``walk`` below them."""
 
     nodes: tuple[str, ...]
     vectors: Floats
