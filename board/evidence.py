@@ -263,7 +263,7 @@ def judge(found: Gain, *, margin: float, barred: tuple[str, str], control: bool)
     if barred[0]:
         return barred
     if found.units < FEWEST_UNITS:
-        needs = f"{found.units} of the {FEWEST_UNITS} units that a verdict needs"
+        needs = f"{found.units} of the {FEWEST_UNITS} units that a verdict needs" if found.units else ""
         return "too few units", "; ".join(filter(None, [needs, found.reason]))
     if found.interval is None:
         return "no verdict", found.reason

@@ -95,10 +95,10 @@ def _metric_name(metric: Metric, readout: str | None) -> str:
 
 
 def _scale(found: list[Comparison], *, margin: float) -> Scale:
-    """Set by values and by the intervals of contestants; a control's wide interval is cut at the edge."""
-    values = [c.gain.value for c in found if c.gain.value is not None]
-    ends = [end for c in found if c.gain.interval for end in (c.gain.interval.low, c.gain.interval.high)]
-    return gain_scale([*values, *ends], margin=margin)
+    """Set by the contestants, so that their differences can be seen; controls may lie beyond its ends."""
+    gains = [c.gain for c in found if not c.control and c.gain.value is not None]
+    ends = [end for g in gains if g.interval for end in (g.interval.low, g.interval.high)]
+    return gain_scale([*(g.value for g in gains), *ends], margin=margin)
 
 
 def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row:
@@ -122,7 +122,7 @@ def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row
         ),
         word=c.word,
         scope=c.gain.scope if c.decided else "",
-        reason=c.reason,
+        reason="" if c.control and c.gain.value is not None else c.reason,
         cost=seconds(cost),
         saw=listing(sorted(seen(runs)), empty="nothing"),
         runs=runs_text(runs),
@@ -171,10 +171,10 @@ def _facts(
     return [
         f"Labels come from: {str(entry.report.get('label_source') or 'not stated').replace('_', ' ')}.",
         _unit_fact(entry, units=max((c.gain.units for c in found), default=0)),
-        f"Intervals at {percent(evidence.level)}."
+        f"Intervals at {percent(evidence.level)}. Smallest detectable gain (median half-width): "
+        f"{number(detectable)}."
         if detectable is not None
-        else "No interval: it takes two independent units at least.",
-        f"Smallest detectable gain (median half-width): {number(detectable)}.",
+        else "No intervals: they need two independent units at least.",
         f"Ceiling (oracle): {number(ceiling)}. Chance: {chance}.",
     ]
 

@@ -24,6 +24,10 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 2)
 
+    def inside(self, value: float) -> float:
+        """Pixel of a value, or of the end that it lies beyond."""
+        return self(min(max(value, self.low), self.high))
+
 
 def gain_scale(values: Sequence[float], *, margin: float) -> Scale:
     """A scale that holds zero, the margin on both sides, and all values."""
@@ -37,21 +41,35 @@ def whisker(
 ) -> Markup:
     """A gain as a dot on its interval, with a line at zero and a band for the margin.
 
-    The numbers stand beside it as text, so it is hidden from screen readers.
+    What lies beyond the scale is cut there; a dot beyond it becomes an arrow. The numbers
+    stand beside it as text, so it is hidden from screen readers.
     """
     band = Markup('<rect class="band" x="{}" y="0" width="{}" height="{}"/>').format(
         scale(-margin), round(scale(margin) - scale(-margin), 2), HEIGHT
     )
     zero = Markup('<line class="zero" x1="{0}" x2="{0}" y1="0" y2="{1}"/>').format(scale(0), HEIGHT)
     marks = Markup("")
-    if low is not None and high is not None:
-        marks += Markup('<path class="range" d="M{0} {2}H{1}M{0} {3}V{4}M{1} {3}V{4}"/>').format(
-            scale(low), scale(high), HEIGHT / 2, HEIGHT / 2 - 4, HEIGHT / 2 + 4
-        )
+    if low is not None and high is not None and low < scale.high and high > scale.low:
+        marks += _range(scale, low=low, high=high)
     if value is not None:
-        marks += Markup('<circle class="dot" cx="{}" cy="{}" r="3.5"/>').format(scale(value), HEIGHT / 2)
+        marks += _dot(scale, value)
     frame = Markup('<svg class="whisker" viewBox="0 0 {0} {1}" width="{0}" height="{1}" aria-hidden="true">')
     return frame.format(WIDTH, HEIGHT) + band + zero + marks + Markup("</svg>")
+
+
+def _range(scale: Scale, *, low: float, high: float) -> Markup:
+    middle = HEIGHT / 2
+    ends = [f"M{scale(end)} {middle - 4}v8" for end in (low, high) if scale.low <= end <= scale.high]
+    line = f"M{scale.inside(low)} {middle}H{scale.inside(high)}"
+    return Markup('<path class="range" d="{}"/>').format("".join([line, *ends]))
+
+
+def _dot(scale: Scale, value: float) -> Markup:
+    x, y = scale.inside(value), HEIGHT / 2
+    if scale.low <= value <= scale.high:
+        return Markup('<circle class="dot" cx="{}" cy="{}" r="3.5"/>').format(x, y)
+    way = 6 if value > scale.high else -6
+    return Markup('<path class="dot" d="M{} {}l{} 4.5l{} 4.5z"/>').format(x, y - 4.5, way, -way)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,17 @@ def test_whisker_dot_stands_at_its_value() -> None:
     assert float(dot.get("cx")) == scale(0.1)
 
 
+def test_whisker_points_to_what_lies_beyond() -> None:
+    scale = gain_scale([0.1], margin=0.02)
+    for value in (-0.9, 0.9):
+        tree = ET.fromstring(whisker(scale, value=value, low=value - 0.01, high=value + 0.01, margin=0.02))
+        assert [part.tag for part in tree] == ["rect", "line", "path"]
+        assert tree.find("path").get("class") == "dot"
+    cut = ET.fromstring(whisker(scale, value=0.1, low=-0.9, high=0.11, margin=0.02)).find("path")
+    assert cut.get("d").startswith(f"M{scale(scale.low)} ")
+    assert cut.get("d").count("v8") == 1
+
+
 def test_scatter_is_well_formed_and_escaped() -> None:
     names = ["<b>&", "pca", "noise"]
     kinds = ["pre-trained", "fitted here", "control"]
