@@ -84,7 +84,7 @@ def join(members: list[Member], *, name: str) -> ad.AnnData:
     if len(organisms) > 1:
         raise UserError(f"corpus {name}", found=f"organisms {', '.join(sorted(organisms))}", expected="one")
     genes = sorted(set().union(*(member.cells.var_names for member in members)))
-    measured = {m.dataset: np.isin(genes, m.cells.var_names) for m in members}
+    measured = {m.dataset: pd.Index(genes).isin(m.cells.var_names) for m in members}
     symbols = {g: s for m in reversed(members) for g, s in m.cells.var["symbol"].items()}
     var = pd.DataFrame({"symbol": [symbols[gene] for gene in genes]}, index=genes)
     var["in_all"] = np.all(list(measured.values()), axis=0)

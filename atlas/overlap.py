@@ -93,7 +93,7 @@ def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
         found["fingerprint"] |= my_ok & np.isin(my_hash, their_hash[their_ok])
         found["alike"] |= _alike(mine, theirs, my_codes, their_codes.iloc[rows])
     return Evidence(
-        name=np.isin(target.obs_names.to_numpy(dtype=object), names),
+        name=target.obs_names.isin(names),
         barcode=my_codes.isin(their_codes.dropna()).to_numpy(),
         **found,
     )
@@ -145,8 +145,8 @@ def overlap(
     same_study = _study(report["citation"]) in studies
     theirs = {name.partition(":")[2] for name in facts["donors"]}
     donors = sorted(theirs & set(target.obs["donor"])) if same_study else []
-    own = np.array([f"{dataset}:{name}" for name in target.obs_names], dtype=object)
-    known = np.isin(own, corpus.obs_names.to_numpy(dtype=object))
+    own = pd.Index([f"{dataset}:{name}" for name in target.obs_names], dtype=object)
+    known = own.isin(corpus.obs_names)
     known |= evidence.fingerprint | evidence.alike
     expected = _by_chance(corpus, target)
     exposure, reason = _verdict(

@@ -56,6 +56,9 @@ def read_source(path: Path, dataset: Dataset, *, where: str) -> Source:
 
 def as_text(values: pd.Series) -> np.ndarray:
     """(N,) object array of text; ``None`` for NaN and ``""``; 3.0 reads as ``3``."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        words = np.array([*map(_text, values.cat.categories), None], dtype=object)
+        return words[values.cat.codes.to_numpy()]  # the code of NaN is -1: the last word
     return np.array([_text(value) for value in values.astype(object)], dtype=object)
 
 
