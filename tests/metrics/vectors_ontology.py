@@ -1,11 +1,19 @@
 """What the vectors of lcad.json, scgraph.json and scgraph_ontorwr.json are compared with."""
 
+import io
+import json
+from pathlib import Path
+
+import cellxgene_ontology_guide
 import numpy as np
 import pytest
+import zstandard
 
 import metrics
+from atlas.ontology import Ontology
+from contract.errors import UserError
 from metrics import OntologyGraph, Undefined
-from metrics.centroids import correlate, trimmed_centroids
+from metrics.centroids import MIN_BATCH, MIN_CELLS, TRIM, correlate, trimmed_centroids
 from metrics.walk import ontorwr_reference, random_walk, scgraph_ontorwr
 
 
@@ -67,12 +75,38 @@ def misclassified(case, check) -> None:
 
 
 def obsolete(case, check) -> None:
-    """Following ids is the atlas' part; what matters here: an obsolete one is refused by name."""
-    graph = OntologyGraph.from_edges([("CL:1", "CL:0")])
+    """Scores refuse obsolete ids by name; the atlas follows ``replaced_by`` before, and never ``consider``."""
+    graph = OntologyGraph.from_edges(
+        cell_ontology_edges(case["name"].removeprefix("obsolete_terms_CL-ontology-"))
+    )
     for entry in case["expected"]:
-        with pytest.raises(ValueError, match=entry.pop("id")):
-            graph.ancestors_of_replaced = graph.ancestors("CL:none")
-        check({"replaced_by": entry["replaced_by"], "consider": entry["consider"]}, entry, 0)
+        term, instead = entry.pop("id"), entry.pop("replaced_by")
+        with pytest.raises(ValueError, match=f"{term}.*map obsolete ids first"):
+            metrics.lcad([term], ["CL:0000000"], graph)
+        release = Ontology(
+            version="", names=dict.fromkeys(graph.parents, ""), edges=(), replaced_by={term: instead or ""}
+        )
+        if instead and instead in graph.parents:
+            assert release.resolve(term) == instead
+        else:
+            with pytest.raises(UserError, match=term):
+                release.resolve(term)
+        assert entry.pop("consider") is None or not instead
+        assert not entry
+
+
+def cell_ontology_edges(version: str) -> list[tuple[str, str]]:
+    """is_a edges between live terms of one shipped release, read without our own reader."""
+    folder = Path(cellxgene_ontology_guide.__file__).parent / "data"
+    packed = (folder / f"CL-ontology-{version}.json.zst").read_bytes()
+    terms = json.loads(zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed)).read())
+    live = {term for term, entry in terms.items() if term.startswith("CL:") and not entry.get("deprecated")}
+    return [
+        (child, parent)
+        for child in sorted(live)
+        for parent, steps in terms[child].get("ancestors", {}).items()
+        if steps == 1 and parent in live and parent != child
+    ]
 
 
 def scgraph(case, check, base) -> None:
@@ -81,7 +115,9 @@ def scgraph(case, check, base) -> None:
     assert (inputs["thres_batch"], inputs["thres_celltype"], inputs["n_pcs"]) == (100, 10, 10)
     for name, wanted in case["expected"].items():
         Z = np.array(inputs["embeddings"][name])
-        found = metrics.scgraph(X, Z, batch, labels, trim=inputs["trim_rate"], n_top_genes=inputs["n_top_genes"])
+        found = metrics.scgraph(
+            X, Z, batch, labels, trim=inputs["trim_rate"], n_top_genes=inputs["n_top_genes"]
+        )
         ours = {"Rank-PCA": found.rank, "Corr-PCA": found.correlation, "Corr-Weighted": found.score}
         check(ours, wanted, case["tolerance"])
         assert found.n_types == 4
@@ -94,19 +130,44 @@ def scgraph_parts(case, check) -> None:
     x, y = np.array(weighted["x"]), np.array(weighted["y"])
     assert weighted["weights"] == "1/y, 0 where y==0"
     weights = np.divide(1, y, out=np.zeros_like(y), where=y > 0)
-    parts = {
-        "value": correlate(x, y, weights),
-        "pearson_with_diagonal": correlate(x, y),
-        "pearson_without_diagonal": correlate(x[1:], y[1:]),
-    }
-    check(parts, {key: weighted[key] for key in parts if key in weighted}, 1e-12)
+    assert correlate(x, y, weights) == pytest.approx(weighted["value"], abs=1e-12)
     ours = {
         "trim_mean_0_05": trimmed_centroids(X, own, types, trim=0.05)[0],
         "trim_mean_0_2": trimmed_centroids(X, own, types, trim=0.2)[0],
         "n_cut_each_side": {"p05": int(0.05 * len(X)), "p20": int(0.2 * len(X))},
+        "pearson_with_diagonal": correlate(x, y),
+        "pearson_without_diagonal": correlate(x[1:], y[1:]),
     }
-    ours |= {key: parts[key] for key in parts if key in case["expected"]}
     check(ours, case["expected"], case["tolerance"])
+
+
+def scgraph_edges(case, check, base) -> None:
+    """scGraph where it says little: ours refuses what the peer crashes on, and agrees elsewhere."""
+    inputs, expected = base["inputs"], case["expected"]
+    assert expected.pop("scgraph_eval_init_defaults(only_umap,trim_rate,thres_batch,thres_celltype)")[1:] == [
+        TRIM,
+        MIN_BATCH,
+        MIN_CELLS,
+    ]
+    X, batch, labels = (np.array(inputs[key]) for key in ("X_log1p", "batch", "celltype"))
+    few = np.array([f"{b}-{i // 60}" for i, b in enumerate(batch)])
+    refused = {
+        "no_batch_of_100_cells": (few, np.ones(len(X), bool)),
+        "one_type": (batch, labels == "B"),
+        "two_types": (batch, np.isin(labels, ["B", "T"])),
+    }
+    for key, (names, kept) in refused.items():
+        expected.pop(key)
+        with pytest.raises(Undefined):
+            metrics.scgraph(X[kept], X[kept], names[kept], labels[kept])
+    # Which cells the other keys keep is not in the file: these hold whatever they are.
+    for key in ("single_batch", "three_types", "one_batch_with_single_type"):
+        for wanted in expected.pop(key).values():
+            assert all(-1 - 1e-9 <= value <= 1 + 1e-9 for value in wanted.values())
+    one = metrics.scgraph(X, X, np.full(len(X), "b"), labels)
+    assert one.n_unseen_pairs == 0
+    assert one.correlation > 0.99
+    assert not expected
 
 
 def cosine_weights(inputs: dict) -> dict[tuple[str, str], float]:
@@ -136,8 +197,8 @@ def toy_walk(case, check) -> None:
     }
     limits = {key: tolerance.get(key, tolerance["score"]) for key in expected}
     check(ours, expected, limits)
-    check({"score_without_diagonal": found.without_diagonal},
-          {"score_without_diagonal": case["variants"].pop("score_without_diagonal")}, tolerance["score"])
+    bare = {"score_without_diagonal": case["variants"].pop("score_without_diagonal")}
+    check({"score_without_diagonal": found.without_diagonal}, bare, tolerance["score"])
     # The closed form differs by what the iteration leaves undone.
     assert case["variants"].pop("score_closed_form_rwr") == pytest.approx(found.published, abs=1e-4)
     assert not case["variants"]
@@ -167,12 +228,13 @@ def released_pitfalls(case, check) -> None:
 
 
 def null_on_real_ontology(case, check) -> None:
-    from tests_ontology import cell_ontology_edges
-
     types = case["inputs"]["types"]
     reference = ontorwr_reference(cell_ontology_edges("v2025-02-13"))
     ids = np.repeat(types, 10)
-    score = lambda centroids: scgraph_ontorwr(np.repeat(centroids, 10, axis=0), ids, reference, n_permutations=0)  # noqa: E731
+
+    def score(centroids):
+        return scgraph_ontorwr(np.repeat(centroids, 10, axis=0), ids, reference, n_permutations=0)
+
     equidistant = score(np.eye(len(types)))
     assert np.isnan(equidistant.without_diagonal)  # nothing varies, so nothing correlates
     assert "default_rng(s).normal(size=(20,dim)) for dim in (2,10,512)" in case["inputs"]["random"]

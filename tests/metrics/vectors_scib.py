@@ -65,7 +65,8 @@ def variants_of(Z, labels, batch) -> dict[str, object]:
     return {
         "graph_connectivity_weak": weak_connectivity(near.take(14), labels),
         "graph_connectivity_per_label": {
-            name: metrics.graph_connectivity(near, np.where(labels == name, name, labels)) for name in "abcdef"
+            name: metrics.graph_connectivity(near, np.where(labels == name, name, labels))
+            for name in "abcdef"
         },
         "isolated_per_label": {name: (samples[labels == name].mean() + 1) / 2 for name in "ef"},
         "bras_per_label": batch_silhouettes(Z, labels, batch),
