@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from board.raw import Cell, ControlCheck, Sheet, check_controls, sheets
+from board.raw import Cell, Sheet, check_controls, sheets
 from board.results import Results
 from board.text import number
 from metrics.table import Metric
@@ -13,7 +13,7 @@ SHORT = {"undefined": "undefined", "not_applicable": "n.a.", "failed": "failed"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
-    """One metric's column: its title, direction and chance, and how the controls stand on it."""
+    """One metric's column: its title, direction and chance, and how the controls stand (``note``: more)."""
 
     name: str
     title: str
@@ -22,7 +22,9 @@ class Head:
     chance: str
     primary: bool
     optimised: bool
-    controls: ControlCheck
+    controls: str
+    controls_wrong: bool
+    note: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,11 +61,13 @@ def grids(
 def _grid(results: Results, sheet: Sheet, metrics: Mapping[str, Metric]) -> Grid:
     primary = results.study.primary[sheet.task]
     at_home = (primary.readout or "none") == sheet.readout
-    heads = tuple(_head(sheet, metrics[name], at_home and name == primary.metric) for name in sheet.metrics)
     notes: dict[str, int] = {}
     lines = {
         model: tuple(_box(sheet, model, name, notes) for name in sheet.metrics) for model in sheet.models
     }
+    heads = tuple(
+        _head(sheet, metrics[name], at_home and name == primary.metric, notes) for name in sheet.metrics
+    )
     above, below = bracket(results, sheet)
     between = [model for model in sheet.models if model not in above and model not in below]
     return Grid(
@@ -84,7 +88,9 @@ def bracket(results: Results, sheet: Sheet) -> tuple[list[str], list[str]]:
     return above, [model for model in controls if model not in above]
 
 
-def _head(sheet: Sheet, metric: Metric, primary: bool) -> Head:
+def _head(sheet: Sheet, metric: Metric, primary: bool, notes: dict[str, int]) -> Head:
+    found = check_controls(metric, sheet.means(metric.name))
+    told = f"controls on {metric.title}: {found.detail}"
     return Head(
         name=metric.name,
         title=metric.title,
@@ -93,7 +99,9 @@ def _head(sheet: Sheet, metric: Metric, primary: bool) -> Head:
         chance="depends" if metric.chance is None else number(metric.chance),
         primary=primary,
         optimised=metric.label_optimised,
-        controls=check_controls(metric, sheet.means(metric.name)),
+        controls=found.state,
+        controls_wrong=found.state == "out of order",
+        note=notes.setdefault(told, len(notes) + 1) if found.detail else None,
     )
 
 

@@ -88,7 +88,11 @@ def test_grids_bracket_with_controls_and_number_their_notes() -> None:
     assert [model for model, _ in grid.above] == ["oracle"]
     assert [model for model, _ in grid.below] == ["noise"]
     assert [model for model, _ in grid.between] == ["pca", "scvi", "geneformer@demo"]
-    assert grid.notes == ("undefined: one batch only",)
+    assert grid.notes == (
+        "undefined: one batch only",
+        "controls on cLISI: no value of oracle, noise",
+        "controls on kBET: no value of noise, batch_only",
+    )
     assert grid.sheet.remarks == ("clisi: 3 cells without a label left out",)
     kbet = grid.sheet.metrics.index("kbet")
     assert all(boxes[kbet].note == 1 for _, boxes in grid.between)

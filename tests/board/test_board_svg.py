@@ -37,7 +37,7 @@ def test_whisker_points_to_what_lies_beyond() -> None:
         tree = ET.fromstring(whisker(scale, value=value, low=value - 0.01, high=value + 0.01, margin=0.02))
         assert [part.tag for part in tree] == ["rect", "line", "path"]
         assert tree.find("path").get("class") == "dot"
-    cut = ET.fromstring(whisker(scale, value=0.1, low=-0.9, high=0.11, margin=0.02)).find("path")
+    cut = ET.fromstring(whisker(scale, value=0.1, low=-0.9, high=0.104, margin=0.02)).find("path")
     assert cut.get("d").startswith(f"M{scale(scale.low)} ")
     assert cut.get("d").count("v8") == 1
 
