@@ -101,10 +101,11 @@ def aupr(is_novel: ArrayLike, score: ArrayLike) -> float:
 def fpr95(is_novel: ArrayLike, score: ArrayLike, *, closest: bool = False) -> float:
     """Share of known cells flagged where at least 95 % of novel ones are: 0 best, 1 worst.
 
-    ``closest`` takes the recall nearest to 95 % instead, as the notebook of Wu et al. does
+    ``closest`` takes the last point whose recall is nearest to 95 %, as the notebook of Wu et al. does
     (10.1186/s13059-025-03781-6): a different number.
     """
     false_rate, recall, _ = roc_curve(*_novelty(is_novel, score), drop_intermediate=False)
     if closest:
-        return float(false_rate[np.argmin(np.abs(recall - 0.95))])
+        gap = np.abs(recall - 0.95)
+        return float(false_rate[gap <= gap.min() + 1e-12].max())
     return float(false_rate[recall >= 0.95].min())

@@ -110,7 +110,7 @@ def systematic_variation(observed: Mapping[str, ArrayLike], reference: ArrayLike
     base, *profiles = _profiles(reference, *(observed[name] for name in sorted(observed)))
     changes = np.stack(profiles) - base
     mean = changes.mean(axis=0)
-    lengths = np.linalg.norm(changes, axis=1) * np.linalg.norm(mean)
-    if (lengths == 0).any():
+    sizes, shift = np.linalg.norm(changes, axis=1), np.linalg.norm(mean)
+    if sizes.min() == 0 or shift <= 1e-12 * sizes.max():
         raise Undefined("a perturbation, or their mean, does not differ from the reference")
-    return float((changes @ mean / lengths).mean())
+    return float((changes @ mean / (sizes * shift)).mean())

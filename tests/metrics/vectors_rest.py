@@ -127,8 +127,9 @@ def centroid_accuracy(case, check) -> None:
         "systematic_variation_cosine_from_ctrl": metrics.systematic_variation(
             inputs["truth"], inputs["ctrl"]
         ),
-        "systematic_variation_cosine_from_perturbed_centroid": or_none(
-            metrics.systematic_variation, inputs["truth"], centroid
-        ),
     }
+    # The changes from their own centroid sum to zero: the value given is the direction of a rounding error.
+    assert abs(case["expected"].pop("systematic_variation_cosine_from_perturbed_centroid")) < 1
+    with pytest.raises(Undefined):
+        metrics.systematic_variation(inputs["truth"], centroid)
     check(ours, case["expected"], case["tolerance"])
