@@ -4,9 +4,11 @@
 ``registry``   adapters by name, lazily               ``door``       what every embedding must be
 ``options``    their options, typed and closed        ``card``       what is known about a contestant
 ``controls``   noise, shuffled rows, batch only       ``oracles``    controls that are handed the truth
-``baselines``  HVG, PCA, on ``normalise``             ``harmony``, ``scvi_baseline``  the other two
+``baselines``  HVG and PCA of ``variable_genes``      ``harmony``, ``scvi_baseline``  the other two
 ``outside``    a command or a ready-made array        ``pretrained`` transformers that are trained here
-``embed``, ``pretrain``  steps of the workflow, run by ``supervise`` in a ``child``
+``embed``, ``pretrain``  commands; both are a ``step`` that ``supervise`` runs in a ``child``
+``normalise``  log-normalised counts
+``build``      from an entry to an embedder           ``state``      fitted baselines on disk
 
 The first three and the steps import neither numpy nor torch.
 """

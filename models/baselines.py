@@ -9,10 +9,11 @@ import scipy.linalg
 from anndata import AnnData
 
 from contract.errors import NotApplicable
-from models.normalise import choose_genes, find_genes, log_normalised
+from models.normalise import find_genes, log_normalised
 from models.options import GeneOptions, PcaOptions
 from models.registry import ADAPTERS
 from models.state import read_state, write_state
+from models.variable_genes import choose_genes
 
 NOISE_FLOOR = 1e-10
 

@@ -10,7 +10,6 @@ import numpy as np
 from anndata import AnnData
 
 from contract.errors import NotApplicable
-from models.baselines import Pca
 from models.normalise import log_normalised
 from models.options import JitterOptions, PcaOptions, WidthOptions
 from models.registry import ADAPTERS
@@ -87,14 +86,16 @@ class Shuffled(_Control):
     card = ADAPTERS["shuffled"].card
 
     def __init__(self, options: PcaOptions, *, seed: int) -> None:
-        self.options, self.seed = options, seed
+        from models.baselines import Pca  # loads scanpy, which the other controls can do without
+
+        self.pca, self.seed = Pca(options), seed
 
     def embed(self, cells: AnnData) -> np.ndarray:
         """Permuted components (N, components)."""
         place = by_name(cells)
         row_of = np.argsort(place)
         partner = row_of[np.random.default_rng(self.seed).permutation(cells.n_obs)][place]
-        return Pca(self.options).fit(cells, seed=self.seed).embed(cells)[partner]
+        return self.pca.fit(cells, seed=self.seed).embed(cells)[partner]
 
 
 class BatchOnly(_Control):

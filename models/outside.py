@@ -66,7 +66,7 @@ class File(_Outside):
         UserError
             If there is no such file, a cell is missing or named twice, or names and rows differ in number.
         """
-        path = Path(self.options.path.replace("{dataset}", str(cells.uns.get("dataset", ""))))
+        path = array_path(self.options.path, cells)
         if not path.is_file():
             raise UserError(str(path), found="no such file", todo="correct 'path'")
         names, values = _read_h5ad(path, self.options.obsm) if path.suffix == ".h5ad" else _read_pair(path)
@@ -85,6 +85,11 @@ class File(_Outside):
                 expected="a row for each cell",
             )
         return _as_float32(values[[rows[name] for name in cells.obs_names]])
+
+
+def array_path(path: str, cells: ad.AnnData) -> Path:
+    """``path`` with the id of the cells' data set in the place of ``{dataset}``."""
+    return Path(path.replace("{dataset}", str(cells.uns.get("dataset", ""))))
 
 
 def _filled(part: str, words: dict[str, str]) -> str:

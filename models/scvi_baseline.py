@@ -14,10 +14,11 @@ from anndata import AnnData
 from scvi.nn import Encoder
 
 from contract.errors import NotApplicable, UserError
-from models.normalise import choose_genes, find_genes
+from models.normalise import find_genes
 from models.options import ScviOptions
 from models.registry import ADAPTERS
 from models.state import read_state, write_state
+from models.variable_genes import choose_genes
 
 ROWS = 1024
 BATCH = 128

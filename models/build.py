@@ -1,0 +1,92 @@
+"""From a catalogue entry to an embedder, ready to be fitted or used."""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import UserError
+from models.options import build
+from models.registry import ADAPTERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.protocol import Embedder, Trainable
+
+
+def construct(
+    contestant: Mapping[str, Any],
+    *,
+    seed: int,
+    truth: "pd.DataFrame | None" = None,
+    workdir: Path | None = None,
+) -> "Embedder":
+    """Make the embedder of an entry; its class gets what its adapter asks for, and no more.
+
+    Raises
+    ------
+    UserError
+        If a class of the user's cannot be imported, does not take the options, or is no embedder.
+    """
+    kind, name = load_class(contestant["target"]), contestant["name"]
+    adapter = ADAPTERS.get(contestant["adapter"])
+    if adapter is None:
+        return _construct_foreign(kind, contestant["options"], where=name)
+    given: dict[str, Any] = {}
+    if adapter.seeded:
+        given["seed"] = seed
+    if adapter.needs_truth:
+        given["truth"] = truth
+    if adapter.resumable:
+        given["workdir"] = workdir
+    return kind(build(adapter.options, contestant["options"], where=name), **given)
+
+
+def restore(contestant: Mapping[str, Any], state: Path) -> "Trainable":
+    """Load what was trained on a corpus; a class that cannot be loaded is a ``UserError``."""
+    kind = load_class(contestant["target"])
+    require_trainable(kind, where=contestant["name"])
+    return kind.load(state)
+
+
+def load_class(target: str) -> Any:
+    """Import ``module:attr``.
+
+    Raises
+    ------
+    UserError
+        If there is no such module or no such name in it. Errors inside the module pass through.
+    """
+    module_name, _, attr = target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"adapter {target}", found=f"no module {error.name!r}", todo="install it, or set PYTHONPATH"
+        ) from None
+    if not hasattr(module, attr):
+        raise UserError(f"adapter {target}", found=f"no {attr!r} in {module_name}", todo="correct the name")
+    return getattr(module, attr)
+
+
+def require_trainable(kind: Any, *, where: str) -> None:
+    """Raise a ``UserError`` unless a class has ``save`` and ``load``."""
+    missing = [name for name in ("save", "load") if not callable(getattr(kind, name, None))]
+    if missing:
+        raise UserError(where, found=f"no method {missing[0]!r}", expected="one: it is trained on a corpus")
+
+
+def _construct_foreign(kind: Any, options: Mapping[str, Any], *, where: str) -> "Embedder":
+    # A model may draw from torch's global generator without importing torch before it is fitted.
+    if importlib.util.find_spec("torch"):
+        importlib.import_module("torch")
+    try:
+        embedder = kind(**options)
+    except TypeError as error:
+        raise UserError(f"{where}: options", found=str(error), todo="correct the options") from None
+    missing = [name for name in ("fit", "embed") if not callable(getattr(embedder, name, None))]
+    if missing:
+        raise UserError(where, found=f"no method {missing[0]!r}", expected="card, fit and embed")
+    return embedder

@@ -1,0 +1,177 @@
+"""The process in which a contestant runs: ``python -m models.child request.json``.
+
+Its imports are inside functions, because the parent imports this module, too: so that an edit
+here re-runs what it should, and so that the parent stays light.
+"""
+
+import random
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import NotApplicable, UserError
+from contract.files import read_json, sha256, write_json
+from models.supervise import end_with_parent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+
+def main(path: Path) -> None:
+    """Do what a request says; the report says what came of it, be it an error."""
+    request = read_json(path)
+    stage = {"embed": _embed, "pretrain": _pretrain}[request["stage"]]
+    try:
+        report = {"status": "ok", "reason": "", **stage(request, Path(request["folder"]))}
+    except NotApplicable as error:
+        report = {"status": "not_applicable", "reason": _one_line(str(error))}
+    except UserError as error:
+        report = {"status": "failed", "reason": str(error)}
+    except Exception as error:  # noqa: BLE001 - whatever a contestant raises is a result
+        traceback.print_exc()
+        report = {"status": "failed", "reason": _one_line(f"{type(error).__name__}: {error}")}
+    write_json(Path(request["folder"]) / "report.json", report)
+
+
+def _one_line(text: str) -> str:
+    short = " ".join(text.split())
+    return short if len(short) <= 400 else f"{short[:399]}…"
+
+
+def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from models.build import construct, restore
+    from models.door import check_order, embed_checked
+
+    contestant, seed, fit = request["contestant"], request["seed"], request["fit"]
+    data = Path(request["data"])
+    cells = _read_cells(data / "cells.h5ad")
+    truth = _read_rows(data / "truth.parquet", cells) if contestant["needs_truth"] else None
+    if request["state"] is None:
+        embedder = construct(contestant, seed=seed, truth=truth)
+    else:
+        embedder = restore(contestant, Path(request["state"]))
+    _make_repeatable(seed)
+    clock = time.perf_counter()
+    if fit != "none":
+        embedder = embedder.fit(_fit_cells(cells, data, fit=fit), seed=seed)
+    fitted = time.perf_counter()
+    embedding = embed_checked(embedder, cells, may_be_constant=contestant["adapter"] == "constant")
+    embedded = time.perf_counter()
+    if ":" in contestant["adapter"] and fit != "all":
+        check_order(embedder, cells, tolerance=contestant["card"]["equivariance_tolerance"])
+    np.save(folder / "embedding.npy", np.ascontiguousarray(embedding.values))
+    return {
+        "made": ["embedding.npy"],
+        "n": int(embedding.values.shape[0]),
+        "width": int(embedding.values.shape[1]),
+        "constant_columns": embedding.constant_columns,
+        "seconds": {"fit": fitted - clock if fit != "none" else None, "embed": embedded - fitted},
+        **_device(),
+        **_own_card(contestant, embedder),
+        **_own_input(contestant, cells),
+    }
+
+
+def _pretrain(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    from models.build import construct, require_trainable
+
+    contestant, seed = request["contestant"], request["seed"]
+    cells = _read_cells(Path(request["corpus"]) / "cells.h5ad")
+    embedder = construct(contestant, seed=seed, workdir=Path(request["work"]))
+    require_trainable(type(embedder), where=contestant["name"])
+    _make_repeatable(seed)
+    clock = time.perf_counter()
+    embedder = embedder.fit(cells, seed=seed)
+    seconds = time.perf_counter() - clock
+    (folder / "state").mkdir()
+    embedder.save(folder / "state")
+    return {
+        "made": ["state"],
+        "n": cells.n_obs,
+        "seconds": {"pretrain": seconds},
+        **_device(),
+        **_own_card(contestant, embedder),
+    }
+
+
+def _read_cells(path: Path) -> "AnnData":
+    import anndata
+
+    cells = anndata.read_h5ad(path)
+    if not cells.n_obs:
+        raise NotApplicable("there are no cells")
+    return cells
+
+
+def _read_rows(path: Path, cells: "AnnData") -> "pd.DataFrame":
+    """A table with a row a cell, in the order of ``cells``."""
+    import pandas as pd
+
+    table = pd.read_parquet(path)
+    if not table["cell"].astype(str).tolist() == cells.obs_names.tolist():
+        raise UserError(str(path), found="other cells than in cells.h5ad", expected="the same, in order")
+    return table.set_index(cells.obs_names)
+
+
+def _fit_cells(cells: "AnnData", data: Path, *, fit: str) -> "AnnData":
+    if fit == "all":
+        return cells.copy()
+    part = _read_rows(data / "split.parquet", cells)["part"] == "train"
+    if not part.any():
+        raise NotApplicable("the data set has no training cells")
+    return cells[part.to_numpy()].copy()
+
+
+def _make_repeatable(seed: int) -> None:
+    """Seed every global generator that a contestant may use, and ask torch for repeatable kernels."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - foreign code draws from the global generator
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_num_threads(_threads())
+
+
+def _threads() -> int:
+    import os
+
+    text = os.environ.get("OMP_NUM_THREADS", "1").split(",")[0]
+    return int(text) if text.isdigit() and int(text) > 0 else 1
+
+
+def _device() -> dict[str, Any]:
+    """The device that was used, and the most of its memory that was allocated at once."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return {"device": torch.cuda.get_device_name(), "peak_gpu_bytes": torch.cuda.max_memory_allocated()}
+    return {"device": "cpu", "peak_gpu_bytes": None}
+
+
+def _own_card(contestant: dict[str, Any], embedder: Any) -> dict[str, Any]:
+    from models.registry import ADAPTERS
+
+    known = ADAPTERS.get(contestant["adapter"])
+    return {"card": embedder.card.as_dict()} if known and known.tells_card else {}
+
+
+def _own_input(contestant: dict[str, Any], cells: "AnnData") -> dict[str, Any]:
+    """Hash of the ready-made array, where that is what the contestant is."""
+    if contestant["adapter"] != "file":
+        return {}
+    from models.outside import array_path
+
+    path = array_path(contestant["options"]["path"], cells)
+    return {"inputs": {path.name: sha256(path)}}
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    main(Path(sys.argv[1]))

@@ -1,0 +1,130 @@
+"""``python -m models embed``: one data set, one contestant → ``embedding.npy`` and what became of it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from contract.errors import UserError
+from contract.files import atomic, read_json, write_json
+from contract.outcome import Outcome
+from models.catalogue import Contestant, find_contestant
+from models.registry import FITS
+from models.step import Done, cost, exit_status, forget, hashes, read_outcome, run_child, say, versions
+
+FILES = ("outcome.json", "embedding.npy", "run.json", "cost.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to embed, with what, and where to."""
+    parser.add_argument("--models", type=Path, default=Path("models.yaml"), metavar="PATH")
+    parser.add_argument("--model", required=True, metavar="NAME", help="a name in the catalogue")
+    parser.add_argument("--fit", required=True, choices=FITS, help="whose counts it is fitted on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared data set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--truth", action="store_true", help="hand over the truth; for oracles, and only for them"
+    )
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="what `pretrain` left")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="instead of the catalogue's")
+    parser.add_argument("--last-attempt", action="store_true", help="a kill for memory is a result, too")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Embed; always writes the four files, and is 0 unless the child was killed for memory."""
+    contestant, _ = find_contestant(args.models, args.model)
+    _check(args, contestant)
+    forget(args.out, FILES)
+    done, run = _embed(args, contestant)
+    if done.outcome.status != "ok":
+        _write_empty(args.out / "embedding.npy")
+    spent = None if args.checkpoint is None else _pretrain_seconds(args.checkpoint)
+    write_json(args.out / "run.json", run)
+    write_json(args.out / "cost.json", cost(done, pretrain=spent))
+    done.outcome.write(args.out / "outcome.json")
+    say(done.outcome)
+    return exit_status(done, last_attempt=args.last_attempt)
+
+
+def _check(args: argparse.Namespace, contestant: Contestant) -> None:
+    where = f"{args.models}: {contestant.name}"
+    if args.fit not in contestant.fits:
+        raise UserError(where, found=f"--fit {args.fit}", expected=f"one of {', '.join(contestant.fits)}")
+    if args.truth != contestant.needs_truth:
+        found = "--truth" if args.truth else "no --truth"
+        expected = "labels for oracles only" if args.truth else "--truth: it is an oracle"
+        raise UserError(where, found=found, expected=expected)
+    if (args.checkpoint is not None) != (contestant.corpus is not None):
+        found = "no --checkpoint" if args.checkpoint is None else "--checkpoint"
+        expected = "what it was trained to" if contestant.corpus else "none: it is not trained on a corpus"
+        raise UserError(where, found=found, expected=expected)
+    if args.seed < 0:
+        raise UserError("--seed", found=str(args.seed), expected="0 or more")
+
+
+def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict[str, Any]]:
+    """What became of it, and ``run.json``."""
+    inputs = {"cells.h5ad": args.data / "cells.h5ad", "split.parquet": args.data / "split.parquet"}
+    if contestant.needs_truth:
+        inputs["truth.parquet"] = args.data / "truth.parquet"
+    run = {
+        "dataset": args.data.resolve().name,
+        "model": contestant.name,
+        "fit": args.fit,
+        "seed": args.seed,
+        "control": contestant.control,
+        "card": contestant.card.as_dict(),
+        "options": contestant.options,
+        "inputs": {},
+        "checkpoint": None,
+        "n": None,
+        "width": None,
+        "constant_columns": None,
+        "versions": versions(),
+    }
+    earlier = read_outcome(args.data / "outcome.json", todo="run `python -m atlas prepare` first")
+    if earlier.status != "ok":
+        return Done(_passed_on(earlier, "prepare"), {}, None), run
+    run["inputs"] = hashes(inputs)
+    if args.checkpoint is not None:
+        earlier = read_outcome(args.checkpoint / "outcome.json", todo="run `python -m models pretrain` first")
+        if earlier.status != "ok":
+            return Done(_passed_on(earlier, "pretrain"), {}, None), run
+        run["checkpoint"] = read_json(args.checkpoint / "run.json")
+        if run["checkpoint"]["model"] != contestant.name or run["checkpoint"]["seed"] != args.seed:
+            found = "{model}, seed {seed}".format(**run["checkpoint"])
+            raise UserError(
+                str(args.checkpoint), found=found, expected=f"{contestant.name}, seed {args.seed}"
+            )
+    request = {
+        "seed": args.seed,
+        "fit": args.fit,
+        "data": str(args.data),
+        "state": None if args.checkpoint is None else str(args.checkpoint / "state"),
+    }
+    timeout = args.timeout or contestant.timeout
+    done = run_child("embed", contestant, request, out=args.out, timeout=timeout)
+    run |= {key: done.report.get(key) for key in ("n", "width", "constant_columns")}
+    if "card" in done.report:
+        run["card"] = done.report["card"]
+    run["inputs"] |= done.report.get("inputs", {})
+    return done, run
+
+
+def _passed_on(earlier: Outcome, stage: str) -> Outcome:
+    """The stage that stopped is told where an earlier step did not tell it."""
+    return Outcome(
+        status=earlier.status, stage=earlier.stage or stage, reason=earlier.reason, log_tail=earlier.log_tail
+    )
+
+
+def _pretrain_seconds(checkpoint: Path) -> float | None:
+    path = checkpoint / "cost.json"
+    return read_json(path)["seconds"]["pretrain"] if path.is_file() else None
+
+
+def _write_empty(path: Path) -> None:
+    import numpy as np
+
+    with atomic(path) as temporary:
+        np.save(temporary, np.zeros((0, 0), dtype=np.float32))

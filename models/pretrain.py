@@ -1,0 +1,82 @@
+"""``python -m models pretrain``: one contestant, one corpus → ``state/`` and what became of it."""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+from contract.errors import UserError
+from contract.files import sha256, write_json
+from contract.outcome import Outcome
+from models.catalogue import Catalogue, Contestant, find_contestant
+from models.step import Done, cost, exit_status, forget, hashes, read_outcome, run_child, say, versions
+
+FILES = ("outcome.json", "state", "run.json", "cost.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to train, on what, and where to."""
+    parser.add_argument("--models", type=Path, default=Path("models.yaml"), metavar="PATH")
+    parser.add_argument("--model", required=True, metavar="NAME", help="a name that carries its corpus")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="what `atlas corpus` left")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="instead of the catalogue's")
+    parser.add_argument("--last-attempt", action="store_true", help="a kill for memory is a result, too")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Train; always writes its files and a ``state`` folder, and is 0 unless killed for memory.
+
+    A killed training of a resumable adapter goes on from ``work/`` when it is called again.
+    """
+    contestant, catalogue = find_contestant(args.models, args.model)
+    where = f"{args.models}: {contestant.name}"
+    if contestant.corpus is None:
+        raise UserError(where, found="no 'corpus'", expected="a contestant that is trained on one")
+    if args.seed < 0:
+        raise UserError("--seed", found=str(args.seed), expected="0 or more")
+    forget(args.out, FILES)
+    done, run = _pretrain(args, contestant, catalogue)
+    state = args.out / "state"
+    state.mkdir(exist_ok=True)
+    run["state"] = {path.name: sha256(path) for path in sorted(state.iterdir())}
+    if done.outcome.status == "ok" and (args.out / "work").is_dir():
+        shutil.rmtree(args.out / "work")
+    write_json(args.out / "run.json", run)
+    write_json(args.out / "cost.json", cost(done, pretrain=None))
+    done.outcome.write(args.out / "outcome.json")
+    say(done.outcome)
+    return exit_status(done, last_attempt=args.last_attempt)
+
+
+def _pretrain(
+    args: argparse.Namespace, contestant: Contestant, catalogue: Catalogue
+) -> tuple[Done, dict[str, Any]]:
+    """What became of it, and ``run.json``, its ``state`` still missing."""
+    run = {
+        "model": contestant.name,
+        "corpus": {"name": contestant.corpus, "datasets": catalogue.corpora[contestant.corpus].datasets},
+        "seed": args.seed,
+        "card": contestant.card.as_dict(),
+        "options": contestant.options,
+        "inputs": {},
+        "n": None,
+        "versions": versions(),
+    }
+    earlier = read_outcome(args.corpus / "outcome.json", todo="run `python -m atlas corpus` first")
+    if earlier.status != "ok":
+        outcome = Outcome(
+            status=earlier.status, stage="corpus", reason=earlier.reason, log_tail=earlier.log_tail
+        )
+        return Done(outcome, {}, None), run
+    names = ("cells.h5ad", "corpus.json")
+    run["inputs"] = hashes({name: args.corpus / name for name in names})
+    request = {"seed": args.seed, "corpus": str(args.corpus), "work": str((args.out / "work").resolve())}
+    done = run_child(
+        "pretrain", contestant, request, out=args.out, timeout=args.timeout or contestant.timeout
+    )
+    run["n"] = done.report.get("n")
+    if "card" in done.report:
+        run["card"] = done.report["card"]
+    return done, run
