@@ -2,6 +2,8 @@
 .PHONY: demo test lint unit e2e retry clean help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# snakefmt looks for shfmt, and the rules for python, on the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help:
 	@echo "make demo   set up if needed, run the demo study, print where its page is"

@@ -10,6 +10,6 @@ include: "workflow/rules/board.smk"
 
 
 rule all:
+    default_target: True
     input:
         f"results/leaderboards/{STUDY.id}/index.html",
-    default_target: True

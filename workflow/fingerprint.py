@@ -9,6 +9,7 @@ steps that import it, and what depends on them.
 import ast
 import functools
 import hashlib
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +94,13 @@ def _data_beside(path: Path) -> Iterator[Path]:
             yield child
         elif child.is_dir() and child.name != "__pycache__" and not any(child.rglob("*.py")):
             yield from (p for p in child.rglob("*") if p.is_file() and p.suffix != ".pyc")
+
+
+def adapter_fingerprint(step: str, target: str, *, root: Path = ROOT) -> str:
+    """Short hash of a step and of the adapter class ``module:Class`` that it runs, ours or a user's."""
+    module = target.partition(":")[0]
+    if module.split(".")[0] in PACKAGES:
+        return fingerprint(step, module, root=root)
+    found = importlib.util.find_spec(module)
+    source = Path(found.origin).read_bytes() if found and found.origin else b""
+    return f"{fingerprint(step, root=root)}-{hashlib.sha256(source).hexdigest()[:12]}"

@@ -42,7 +42,11 @@ def main(args: argparse.Namespace) -> int:
         args.cores,
     ]
     config_options = ["--config", *args.config] if args.config else []
-    environment = os.environ | {HELD_BY_PARENT: str(os.getpid())}
+    environment = os.environ | {
+        HELD_BY_PARENT: str(os.getpid()),
+        # The rules call `python`: let it be this one, whether or not .venv is activated.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     if SNAKEMAKE_LOCKS.is_dir() and any(SNAKEMAKE_LOCKS.iterdir()):
         # Left by a run that was killed: we hold the flock, so nobody else is alive here.
         subprocess.run([*command, "--unlock", *config_options], check=True, env=environment)

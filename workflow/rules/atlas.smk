@@ -10,6 +10,8 @@ rule fetch:
         "logs/fetch/{dataset}.log",
     benchmark:
         "benchmarks/fetch/{dataset}.jsonl"
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -41,13 +43,15 @@ rule prepare:
         "logs/prepare/{dataset}.log",
     benchmark:
         "benchmarks/prepare/{dataset}.jsonl"
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
         runtime="2h",
     params:
         datasets=PATHS.datasets,
-        out="results/data/{dataset}",
+        out=subpath(output.cells, parent=True),
         entry=lambda wildcards: as_text(DATASETS[wildcards.dataset]),
         code=fingerprint("atlas.prepare"),
     shell:
@@ -71,16 +75,20 @@ rule corpus:
         "logs/corpus/{corpus}.log",
     benchmark:
         "benchmarks/corpus/{corpus}.jsonl"
+    priority: 100
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 10 * input.size_mb),
         runtime="2h",
-    priority: 100
     params:
-        out="results/corpora/{corpus}",
+        out=subpath(output.cells, parent=True),
         parts=lambda wildcards: [
             f"--part {dataset}={part}"
-            for dataset, part in sorted(CATALOGUE.corpora[wildcards.corpus].datasets.items())
+            for dataset, part in sorted(
+                CATALOGUE.corpora[wildcards.corpus].datasets.items()
+            )
         ],
         code=fingerprint("atlas.corpus"),
     shell:
@@ -104,13 +112,15 @@ rule overlap:
         "logs/overlap/{corpus}/{dataset}.log",
     benchmark:
         "benchmarks/overlap/{corpus}/{dataset}.jsonl"
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 10 * input.size_mb),
         runtime="1h",
     params:
-        corpus="results/corpora/{corpus}",
-        dataset="results/data/{dataset}",
+        corpus=subpath(input.corpus, parent=True),
+        dataset=subpath(input.cells, parent=True),
         code=fingerprint("atlas.overlap"),
     shell:
         r"""

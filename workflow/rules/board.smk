@@ -16,15 +16,17 @@ rule score:
         "logs/score/{study}/{dataset}.log",
     benchmark:
         "benchmarks/score/{study}/{dataset}.jsonl"
+    priority: 50
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * max(4000, 5 * input.size_mb),
         runtime="24h",
-    priority: 50
     params:
         study=PATHS.study,
         datasets=PATHS.datasets,
-        data="results/data/{dataset}",
+        data=subpath(input.truth, parent=True),
         folders=folders,
         entry=as_text(STUDY),
         code=fingerprint("tasks.score"),
@@ -38,8 +40,14 @@ rule score:
 
 rule page:
     input:
-        scores=[f"results/scores/{STUDY.id}/{dataset}.parquet" for dataset in STUDY.datasets],
-        runs=[f"results/scores/{STUDY.id}/{dataset}.runs.json" for dataset in STUDY.datasets],
+        scores=[
+            f"results/scores/{STUDY.id}/{dataset}.parquet"
+            for dataset in STUDY.datasets
+        ],
+        runs=[
+            f"results/scores/{STUDY.id}/{dataset}.runs.json"
+            for dataset in STUDY.datasets
+        ],
         reports=[f"results/data/{dataset}/report.json" for dataset in STUDY.datasets],
     output:
         page="results/leaderboards/{study}/index.html",
@@ -50,13 +58,15 @@ rule page:
         "logs/page/{study}.log",
     benchmark:
         "benchmarks/page/{study}.jsonl"
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="1h",
     params:
         study=PATHS.study,
-        out="results/leaderboards/{study}",
+        out=subpath(output.page, parent=True),
         entry=as_text(STUDY),
         code=fingerprint("board.page"),
     shell:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
+from models.registry import ADAPTERS
 from workflow.config import load
-from workflow.fingerprint import fingerprint
+from workflow.fingerprint import adapter_fingerprint, fingerprint
 from workflow.lock import hold_unless_parent_does
 from workflow.plan import as_text, runs, used_corpora
 
@@ -33,7 +34,9 @@ wildcard_constraints:
 
 # Two runs of two threads side by side on two cores are many times slower than single-threaded ones,
 # and hash order must not reach a result.
-shell.prefix("export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED=0; ")
+shell.prefix(
+    "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONHASHSEED=0; "
+)
 
 
 def local_file(wildcards):
@@ -69,14 +72,27 @@ def folders(wildcards):
 
 
 def embedding_files(wildcards):
-    return [f"{folder}/{file}" for folder in folders(wildcards) for file in EMBEDDING_FILES]
+    return [
+        f"{folder}/{file}" for folder in folders(wildcards) for file in EMBEDDING_FILES
+    ]
 
 
 def overlaps(wildcards):
-    return [f"results/corpora/{corpus}/overlap-{wildcards.dataset}.json" for corpus in CORPORA]
+    return [
+        f"results/corpora/{corpus}/overlap-{wildcards.dataset}.json"
+        for corpus in CORPORA
+    ]
 
 
 EMBEDDING_FILES = ["embedding.npy", "outcome.json", "run.json", "cost.json"]
+
+# A job that was killed for want of memory is tried once more, with more of it; then that is its result.
+RETRIES = 1
+
+
+def last_attempt(wildcards, attempt):
+    return "--last-attempt" if attempt > RETRIES else ""
+
 
 # One job at a time may use the GPU, where there is one; the profile says how many there are.
 GPU = 1 if shutil.which("nvidia-smi") else 0
@@ -89,4 +105,7 @@ def gpu_if_needed(wildcards):
 
 def code_of(step, model):
     """Fingerprint of a step and of the one adapter it runs."""
-    return fingerprint(step, *adapter_modules(CONTESTANTS[model].adapter))
+    adapter = CONTESTANTS[model].adapter
+    return adapter_fingerprint(
+        step, ADAPTERS[adapter].target if adapter in ADAPTERS else adapter
+    )

@@ -11,24 +11,30 @@ rule pretrain:
         run="results/checkpoints/{model}@{corpus}/seed-{seed}/run.json",
         cost="results/checkpoints/{model}@{corpus}/seed-{seed}/cost.json",
         state=directory("results/checkpoints/{model}@{corpus}/seed-{seed}/state"),
-    wildcard_constraints:
-        model="[a-z][a-z0-9_]*",
     log:
         "logs/pretrain/{model}@{corpus}/seed-{seed}.log",
     benchmark:
         "benchmarks/pretrain/{model}@{corpus}/seed-{seed}.jsonl"
+    wildcard_constraints:
+        model="[a-z][a-z0-9_]*",
+    # The longest jobs start first; everything else fills the other core.
+    priority: 90
+    retries: RETRIES
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
+        last_attempt=last_attempt,
         mem_mb=lambda wildcards, input, attempt: attempt * max(4000, 10 * input.size_mb),
         runtime="48h",
         gpu=GPU,
-    # The longest jobs start first; everything else fills the other core.
-    priority: 90
     params:
         models=PATHS.models,
-        corpus="results/corpora/{corpus}",
-        out="results/checkpoints/{model}@{corpus}/seed-{seed}",
-        entry=lambda wildcards: as_text(CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"]),
+        corpus=subpath(input.cells, parent=True),
+        out=subpath(output.outcome, parent=True),
+        entry=lambda wildcards: as_text(
+            CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"]
+        ),
         code=lambda wildcards: code_of(
             "models.pretrain", f"{wildcards.model}@{wildcards.corpus}"
         ),
@@ -36,7 +42,7 @@ rule pretrain:
         r"""
         python -m models pretrain --models {params.models:q} \
             --model {wildcards.model}@{wildcards.corpus} --seed {wildcards.seed} \
-            --corpus {params.corpus:q} --out {params.out:q} &>{log:q}
+            --corpus {params.corpus:q} --out {params.out:q} {resources.last_attempt} &>{log:q}
         """
 
 
@@ -56,17 +62,23 @@ rule embed:
         "logs/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.log",
     benchmark:
         "benchmarks/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.jsonl"
+    priority: 10
+    retries: RETRIES
+    conda:
+        "../envs/harness.yaml"
     threads: 1
     resources:
+        last_attempt=last_attempt,
         mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
         runtime="12h",
         gpu=gpu_if_needed,
-    priority: 10
     params:
         models=PATHS.models,
-        data="results/data/{dataset}",
-        out="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}",
-        truth=lambda wildcards: "--truth" if CONTESTANTS[wildcards.model].needs_truth else "",
+        data=subpath(input.cells, parent=True),
+        out=subpath(output.outcome, parent=True),
+        truth=lambda wildcards: (
+            "--truth" if CONTESTANTS[wildcards.model].needs_truth else ""
+        ),
         checkpoint=lambda wildcards: (
             f"--checkpoint results/checkpoints/{wildcards.model}/seed-{wildcards.seed}"
             if CONTESTANTS[wildcards.model].corpus
@@ -78,5 +90,6 @@ rule embed:
         r"""
         python -m models embed --models {params.models:q} --model {wildcards.model} \
             --fit {wildcards.fit} --seed {wildcards.seed} --data {params.data:q} \
-            --out {params.out:q} {params.truth} {params.checkpoint} &>{log:q}
+            --out {params.out:q} {params.truth} {params.checkpoint} \
+            {resources.last_attempt} &>{log:q}
         """
