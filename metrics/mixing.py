@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from metrics.checks import Floats, Undefined, codes, embedding, mean_of_defined, spread_out
 from metrics.knn import GRAPH_K, LISI_K, Neighbors, neighbors
@@ -87,17 +88,23 @@ def graph_connectivity(nearest: Neighbors, labels: ArrayLike) -> float:
     Directed edges to the nearest 14 inside the type, as scib-metrics does (scib itself
     takes undirected ones and scores higher). Undefined with one label. O(N k).
     """
-    names, own = codes(labels, what="label", n=nearest.n, at_least=2)
+    codes(labels, what="label", n=nearest.n, at_least=2)
+    return float(np.mean(list(connected_shares(nearest, labels).values())))
+
+
+def connected_shares(nearest: Neighbors, labels: ArrayLike) -> dict[str, float]:
+    """Share of each type's cells in its largest strong component; the parts of ``graph_connectivity``."""
+    names, own = codes(labels, what="label", n=nearest.n)
     near = nearest.at_most(GRAPH_K)
     starts = np.arange(near.n + 1) * near.k
     ones = np.ones(near.indices.size, dtype=np.int8)
     graph = sparse.csr_matrix((ones, near.indices.ravel(), starts), shape=(near.n, near.n))
-    shares = []
-    for label in range(len(names)):
+    shares = {}
+    for label, name in enumerate(names):
         inside = np.flatnonzero(own == label)
-        _, component = sparse.csgraph.connected_components(graph[inside][:, inside], connection="strong")
-        shares.append(np.bincount(component).max() / len(inside))
-    return float(np.mean(shares))
+        _, component = connected_components(graph[inside][:, inside], connection="strong")
+        shares[str(name)] = float(np.bincount(component).max() / len(inside))
+    return shares
 
 
 def explained_by(X: ArrayLike, covariate: ArrayLike, *, categorical: bool = True) -> float:

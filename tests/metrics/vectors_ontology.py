@@ -75,7 +75,7 @@ def misclassified(case, check) -> None:
 
 
 def obsolete(case, check) -> None:
-    """Scores refuse obsolete ids by name; the atlas follows ``replaced_by`` before, and never ``consider``."""
+    """Scores refuse obsolete ids by name; the atlas follows ``replaced_by``, never ``consider``."""
     graph = OntologyGraph.from_edges(
         cell_ontology_edges(case["name"].removeprefix("obsolete_terms_CL-ontology-"))
     )

@@ -7,7 +7,7 @@ import metrics
 from metrics import Undefined, neighbors
 from metrics.acceptance import fair_draw, kbet_per_label
 from metrics.knn import with_self
-from metrics.mixing import explained_by
+from metrics.mixing import connected_shares, explained_by
 from metrics.silhouettes import batch_silhouettes, distance_sums, silhouette_samples
 from metrics.structure import edge_jaccard, knn_jaccard, szekely_correlation, trustworthiness
 
@@ -64,10 +64,7 @@ def variants_of(Z, labels, batch) -> dict[str, object]:
     samples = silhouette_samples(distance_sums(Z, labels))
     return {
         "graph_connectivity_weak": weak_connectivity(near.take(14), labels),
-        "graph_connectivity_per_label": {
-            name: metrics.graph_connectivity(near, np.where(labels == name, name, labels))
-            for name in "abcdef"
-        },
+        "graph_connectivity_per_label": connected_shares(near, labels),
         "isolated_per_label": {name: (samples[labels == name].mean() + 1) / 2 for name in "ef"},
         "bras_per_label": batch_silhouettes(Z, labels, batch),
         "silhouette_samples_first10": samples[:10],
