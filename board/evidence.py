@@ -263,8 +263,9 @@ def judge(found: Gain, *, margin: float, barred: tuple[str, str], control: bool)
     if barred[0]:
         return barred
     if found.units < FEWEST_UNITS:
-        needs = f"{found.units} of the {FEWEST_UNITS} units that a verdict needs" if found.units else ""
-        return "too few units", "; ".join(filter(None, [needs, found.reason]))
+        needs = f"{found.units} of the {FEWEST_UNITS} units that a verdict needs"
+        known = [found.reason] if found.reason else []
+        return "too few units", "; ".join([needs, *known] if found.units or not known else known)
     if found.interval is None:
         return "no verdict", found.reason
     return word(found.interval, margin=margin), _remark(found, margin=margin)

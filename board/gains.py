@@ -15,7 +15,7 @@ from metrics.table import Metric
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One line of a table of gains; ``gain_order`` and ``cost_order`` are what sorting goes by."""
+    """One line of a table of gains; the ``…_order`` are what sorting goes by."""
 
     model: str
     kind: str
@@ -29,6 +29,7 @@ class Row:
     cost: str
     saw: str
     runs: str
+    value_order: float | None
     gain_order: float | None
     cost_order: float | None
 
@@ -126,6 +127,7 @@ def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row
         cost=seconds(cost),
         saw=listing(sorted(seen(runs)), empty="nothing"),
         runs=runs_text(runs),
+        value_order=c.value,
         gain_order=c.gain.value,
         cost_order=cost,
     )
@@ -152,6 +154,7 @@ def _reference(
         cost=seconds(cost),
         saw=listing(sorted(seen(runs)), empty="nothing"),
         runs=runs_text(runs),
+        value_order=sample.value if has else None,
         gain_order=0.0 if has else None,
         cost_order=cost,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,16 @@ class Results:
         """Runs of a contestant, on one data set and in one access where these are named."""
         return [
             run
-            for run in self.runs
-            if run.model == model
-            and (not dataset or run.dataset == dataset)
-            and (not access or access in run.accesses)
+            for run in self._by_model.get(model, ())
+            if (not dataset or run.dataset == dataset) and (not access or access in run.accesses)
         ]
+
+    @cached_property
+    def _by_model(self) -> dict[str, list[Run]]:
+        found: dict[str, list[Run]] = {}
+        for run in self.runs:
+            found.setdefault(run.model, []).append(run)
+        return found
 
     def is_control(self, model: str) -> bool:
         """Whether a contestant is there to be beaten by all, or by none."""

@@ -60,6 +60,13 @@ def test_three_units_are_too_few_but_the_value_is_shown(make, where) -> None:
     assert found.gain.value == pytest.approx(0.1)
 
 
+def test_a_set_value_without_any_unit_left_out_is_too_few() -> None:
+    found = one([row(model="pca", value=0.5), row(model="scvi", value=0.6)])
+    assert found.word == "too few units"
+    assert found.reason == "0 of the 4 units that a verdict needs"
+    assert found.gain.value == pytest.approx(0.1)
+
+
 def test_data_without_units_bear_no_interval() -> None:
     entry = [data_set(units="none", note="one donor")]
     found = one(rows_of(unit_rows, BASE + 0.1 + WIGGLE, **PER_UNIT), **{"reports": entry})
