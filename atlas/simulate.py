@@ -21,7 +21,7 @@ from atlas.ontology import cell_ontology
 from contract.errors import UserError
 from contract.files import atomic
 
-_WHOLE = {"seed": 0, "n_cells": 1, "n_genes": 2, "n_donors": 1, "n_batches": 1}
+_WHOLE = {"seed": 0, "n_cells": 1, "n_batches": 1}
 _RANGES = {
     "median_counts": (1.0, 1e6),
     "dispersion": (0.0, 10.0),
@@ -84,7 +84,7 @@ class Simulation:
 
 
 def simulate(simulation: Simulation) -> ad.AnnData:
-    """Draw the cells; the same numbers for the same parameters.
+    """Draw the cells; the same numbers for the same parameters. Takes about 50 bytes × N × G of memory.
 
     Returns
     -------
