@@ -1,7 +1,9 @@
 """Score rows → intervals over units and seeds → gains over a reference with a word → one static HTML file.
 
 ``intervals``  what is known about a mean difference from few independent units
-``evidence``   gains over the reference, their intervals, and the word each one earns
+``gain``       one contestant against another: paired, with its interval
+``verdict``    the word that a gain earns
+``evidence``   all gains of a study over its reference: one family, one error rate
 ``page``       ``python -m board page``: the leaderboard of a study
 ``check``      ``python -m board check``: did anything fail that was not expected to?
 """

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from board.evidence import SHOWN_WORDS, Comparison, Evidence
+from board.evidence import Comparison, Evidence
 from board.results import Results
 from board.text import count, listing, number
+from board.verdict import SHOWN_WORDS
 
 
 def answer(results: Results, evidence: Evidence) -> list[str]:

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from board.evidence import weigh
 from board.results import DataSet, Results, Run
+from metrics.table import TABLE
 from tasks.rows import SCHEMA
 from tasks.study import Primary, Study
 
@@ -168,3 +170,19 @@ def _one(rng: np.random.Generator, model: str, donors: int, **where) -> list[dic
         rows.append(row(metric="balanced_accuracy", value=float(values.mean()), **own))
         rows.append(row(metric="lcad", value=float(4 * (1 - level)), **own))
     return rows
+
+
+BASE = np.array([0.50, 0.55, 0.60, 0.52, 0.58, 0.61])
+WIGGLE = np.array([0.01, -0.01, 0.005, -0.005, 0.0, 0.0])
+PER_UNIT = {"task": "annotation", "metric": "balanced_accuracy", "readout": "logistic"}
+TWO = ("pca", "scvi")
+
+
+def compared(rows, model="scvi", **changes):
+    """The comparison of one contestant with pca, the only two in the study."""
+    weighed = weigh(results(rows, **{"models": TWO, **changes}), TABLE)
+    return next(c for c in weighed.comparisons if c.model == model)
+
+
+def rows_of(make, own, rival=BASE, **where):
+    return make(rival, model="pca", **where) + make(own, model="scvi", **where)

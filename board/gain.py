@@ -1,0 +1,130 @@
+"""How much one contestant exceeds another, paired over units, and how surely."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from board.intervals import Component, Interval, combine, jackknife_component, mean_component
+from board.samples import Sample
+
+FEWEST_TRAININGS = 5  # below this an interval is about these trainings, not about the recipe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gain:
+    """How much a contestant exceeds the reference (up is better), what it rests on, and what was left out.
+
+    ``value`` is null where either side has none; ``interval`` also where there are
+    not two independent units. ``scope`` says what the interval speaks about.
+    """
+
+    value: float | None
+    interval: Interval | None
+    units: int
+    scope: str = ""
+    reason: str = ""
+
+
+def gain(
+    own: Sample,
+    reference: Sample | None,
+    *,
+    sign: int,
+    level: float,
+    fixed: tuple[bool, bool],
+    planned: int,
+    kind: str,
+) -> Gain:
+    """How much ``own`` exceeds ``reference``, paired over the units that both have.
+
+    Parameters
+    ----------
+    sign
+        -1 for a metric of which less is better: a gain above 0 is always better.
+    level
+        Of the interval, family-wise correction included.
+    fixed
+        Whether own and reference are deterministic, so that training adds no variance.
+    planned
+        How many trainings of ``own`` were run, failed ones included.
+    kind
+        ``donor``, ``batch`` or ``none``: what an independent unit is.
+    """
+    if not own.ok:
+        return Gain(value=None, interval=None, units=0, reason=own.reason)
+    if reference is None or not reference.ok:
+        why = reference.reason if reference else "it has no run here"
+        return Gain(value=None, interval=None, units=0, reason=f"the reference has no value ({why})")
+    independent = kind != "none"
+    paired = _Paired.of(own, reference, sign=sign)
+    if paired is None:
+        return Gain(value=None, interval=None, units=0, reason="no unit has a value on both sides")
+    units = len(paired.parts) if independent else 0
+    scope, seeded = _scope(paired, fixed=fixed, planned=planned)
+    blank = Gain(value=paired.value, interval=None, units=units, scope=scope, reason=paired.left_out)
+    if not independent:
+        return replace(blank, reason="this data set has no independent units")
+    if units < 2:
+        return blank
+    if not paired.per_unit and paired.left_out:
+        return replace(blank, reason=f"the jackknife is incomplete: {paired.left_out}")
+    of_units = mean_component(paired.parts) if paired.per_unit else jackknife_component(paired.parts)
+    interval = combine(paired.value, [of_units, *seeded], level=level, units=units)
+    return replace(blank, interval=interval)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Paired:
+    """Differences (U,) on common units, and each side's values (S,) by training, all with up as better."""
+
+    value: float
+    parts: np.ndarray
+    own: np.ndarray
+    reference: np.ndarray
+    per_unit: bool
+    left_out: str
+
+    @classmethod
+    def of(cls, own: Sample, reference: Sample, *, sign: int) -> "_Paired | None":
+        units = sorted(set(own.units) | set(reference.units))
+        mine, theirs = _aligned(own, units), _aligned(reference, units)
+        common = np.isfinite(mine).all(axis=0) & np.isfinite(theirs).all(axis=0)
+        missing = [unit for unit, both in zip(units, common, strict=True) if not both]
+        left_out = f"no value on both sides for {', '.join(missing)}" if missing else ""
+        if own.per_unit and not common.any():
+            return None
+        mine, theirs = sign * mine[:, common], sign * theirs[:, common]
+        if own.per_unit:
+            by_training = mine.mean(axis=1), theirs.mean(axis=1)
+        else:
+            by_training = sign * own.whole[own.trained], sign * reference.whole[reference.trained]
+        return cls(
+            value=float(by_training[0].mean() - by_training[1].mean()),
+            parts=mine.mean(axis=0) - theirs.mean(axis=0),
+            own=by_training[0],
+            reference=by_training[1],
+            per_unit=own.per_unit,
+            left_out=left_out,
+        )
+
+
+def _aligned(sample: Sample, units: list[str]) -> np.ndarray:
+    """``parts`` of the trainings that have a value, its columns put in the order of ``units``."""
+    out = np.full((len(sample.trained), len(units)), np.nan)
+    for column, unit in enumerate(sample.units):
+        out[:, units.index(unit)] = sample.parts[sample.trained, column]
+    return out
+
+
+def _scope(paired: _Paired, *, fixed: tuple[bool, bool], planned: int) -> tuple[str, list[Component]]:
+    """What the interval speaks about, and the variances that training adds to it."""
+    sides = [side for side, still in zip((paired.own, paired.reference), fixed, strict=True) if not still]
+    count = len(paired.own)
+    of = f" of {planned}" if planned > count else ""
+    if not sides:
+        return "Run once (deterministic).", []
+    if min(len(side) for side in sides) >= FEWEST_TRAININGS:
+        return f"About the recipe ({count}{of} trainings).", [mean_component(side) for side in sides]
+    if fixed[0]:
+        return "About these trainings of the reference.", []
+    return ("About this training." if count == 1 and not of else f"About these {count}{of} trainings."), []

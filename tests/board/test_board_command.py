@@ -1,0 +1,143 @@
+"""``python -m board page`` and ``check``: from files to files, and one line for each mistake."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from made_up import LEVELS, data_set, frame, row, runs_of, whole_study
+
+from board.__main__ import COMMANDS
+from contract.cli import dispatch
+from contract.files import write_json
+from tasks.rows import write_rows
+
+STUDY = """
+study: demo
+title: A study that never was
+datasets: [blood]
+models: [oracle, noise, pca, scvi, geneformer@demo]
+seeds: 2
+tasks: [integration, annotation]
+reference: pca
+primary:
+  integration: {metric: bio_conservation, margin: 0.02}
+  annotation: {metric: balanced_accuracy, readout: logistic, margin: 0.02}
+level: 0.95
+"""
+
+
+def files(folder: Path, rows) -> list[str]:
+    """Write what earlier steps would have written; return the arguments of ``board page``."""
+    study, scores = folder / "demo.yaml", folder / "scores" / "blood.parquet"
+    study.write_text(STUDY)
+    table = frame(rows)
+    records = table.astype("object").where(table.notna(), None).to_dict("records")
+    write_rows(scores, records)
+    runs = [asdict(one) for model in LEVELS for one in runs_of(model)]
+    write_json(scores.with_suffix(".runs.json"), runs)
+    write_json(folder / "data" / "blood" / "report.json", dict(data_set().report))
+    write_json(folder / "data" / "blood" / "outcome.json", dict(data_set().outcome))
+    reports = str(folder / "data" / "blood" / "report.json")
+    return [
+        "--study",
+        str(study),
+        "--scores",
+        str(scores),
+        "--reports",
+        reports,
+        "--out",
+        str(folder / "out"),
+    ]
+
+
+def board(*argv: str) -> int:
+    return dispatch("board", COMMANDS, about="", argv=argv)
+
+
+def test_command_writes_four_files_and_repeats_to_the_byte(tmp_path, capsys) -> None:
+    arguments = files(tmp_path, whole_study())
+    assert board("page", *arguments) == 0
+    out = tmp_path / "out"
+    names = {"index.html", "scores.parquet", "scores.csv", "provenance.json"}
+    assert {path.name for path in out.iterdir()} == names
+    assert capsys.readouterr().out.strip().endswith("index.html")
+    first = {name: (out / name).read_bytes() for name in ("scores.parquet", "scores.csv")}
+    assert board("page", *arguments) == 0
+    assert {name: (out / name).read_bytes() for name in first} == first
+    facts = json.loads((out / "provenance.json").read_text())
+    assert set(facts) == {"code", "inputs", "machine", "study", "versions"}
+    assert len(facts["inputs"]) == 4
+    assert "date" in facts["machine"]
+    assert (out / "index.html").stat().st_size < 1_000_000
+
+
+def test_check_lists_what_failed(tmp_path, capsys) -> None:
+    rows = [*whole_study(), row(metric="clisi", model="scvi", status="failed", reason="out of memory")]
+    assert board("page", *files(tmp_path, rows)) == 0
+    capsys.readouterr()
+    out = str(tmp_path / "out")
+    assert board("check", "--out", out) == 1
+    told = capsys.readouterr().out
+    assert "scvi" in told
+    assert "out of memory" in told
+    assert board("check", "--out", out, "--expect-failed", "blood") == 0
+
+
+def test_check_wants_an_expected_failure_to_happen(tmp_path, capsys) -> None:
+    assert board("page", *files(tmp_path, whole_study())) == 0
+    out = str(tmp_path / "out")
+    assert board("check", "--out", out) == 0
+    assert board("check", "--out", out, "--expect-failed", "blood") == 1
+    assert "did not" in capsys.readouterr().out
+
+
+MISTAKES = [
+    ({"study": "other"}, "study 'other'"),
+    ({"dataset": "other"}, "dataset 'other'"),
+    ({"model": "other"}, "model 'other'"),
+    ({"metric": "other"}, "metric 'other'"),
+    ({"status": "maybe"}, "status 'maybe'"),
+    ({"value": None}, "a null value that is ok"),
+    ({"status": "failed", "value": None, "reason": ""}, "without a reason"),
+    ({"value": 0.1}, "two values of bio_conservation"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "told"), MISTAKES)
+def test_a_broken_score_file_is_one_line(tmp_path, capsys, mistake, told) -> None:
+    wrong = row(value=0.1) | mistake
+    assert board("page", *files(tmp_path, [*whole_study(), wrong])) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "blood.parquet" in error
+    assert told in error
+
+
+@pytest.mark.parametrize(
+    "missing", ["scores/blood.parquet", "scores/blood.runs.json", "data/blood/outcome.json"]
+)
+def test_a_missing_file_is_one_line(tmp_path, capsys, missing) -> None:
+    arguments = files(tmp_path, whole_study())
+    (tmp_path / missing).unlink()
+    assert board("page", *arguments) == 2
+    assert missing in capsys.readouterr().err
+
+
+def test_a_parquet_that_is_none_is_one_line(tmp_path, capsys) -> None:
+    arguments = files(tmp_path, whole_study())
+    (tmp_path / "scores" / "blood.parquet").write_text("nonsense")
+    assert board("page", *arguments) == 2
+    assert "no parquet" in capsys.readouterr().err
+
+
+def test_other_columns_are_named(tmp_path, capsys) -> None:
+    arguments = files(tmp_path, whole_study())
+    frame(whole_study()).drop(columns="reason").to_parquet(tmp_path / "scores" / "blood.parquet")
+    assert board("page", *arguments) == 2
+    assert "reason (string)" in capsys.readouterr().err
+
+
+def test_check_before_page_is_one_line(tmp_path, capsys) -> None:
+    assert board("check", "--out", str(tmp_path)) == 2
+    assert "board page" in capsys.readouterr().err
