@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.stats import rankdata
 
-from metrics.checks import Floats, Ints, Undefined, codes, embedding, mean_of_defined
+from metrics.checks import Floats, Ints, Undefined, codes, mean_of_defined, spread_out
 
 TRIM = 0.05
 MIN_CELLS = 10  # of a type, in total
@@ -72,7 +72,7 @@ def scgraph(
     such batch, or no two types seen in one batch; coarse with 3 types. O(N G + T² D).
     Source: Genentech/Islander@4fbf0d9.
     """
-    points = embedding(Z)
+    points = spread_out(Z)
     names, own = codes(labels, what="label", n=len(points))
     _, batches = codes(batch, what="batch", n=len(points))
     if X_log1p.shape[0] != len(points):

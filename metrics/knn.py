@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from metrics.checks import Floats, Ints, embedding
+from metrics.checks import Floats, Ints, spread_out
 
 LISI_K = 89  # the field's 90, 50 and 15 neighbours count the cell itself; ours never do
 KBET_K = 49
@@ -46,10 +46,10 @@ def neighbors(Z: ArrayLike, k: int = LISI_K, *, block: int | None = None) -> Nei
     """Find the exact Euclidean k nearest neighbours of every cell.
 
     Z is (N, D). The cell itself is left out, ties are broken by index, and k is
-    capped at N - 1. Undefined with fewer than 2 cells or with NaN.
+    capped at N - 1. Undefined with fewer than 2 cells, with NaN, or all on one point.
     Cost: O(N² D) time, ``block`` × N doubles of memory (128 MiB unless given).
     """
-    points = embedding(Z)
+    points = spread_out(Z)
     points = points - points.mean(axis=0)
     if k < 1:
         raise ValueError(f"k must be at least 1, found {k}")

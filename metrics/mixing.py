@@ -64,9 +64,10 @@ def clisi(nearest: Neighbors, labels: ArrayLike) -> float:
 
 
 def cilisi(Z: ArrayLike, labels: ArrayLike, batch: ArrayLike, *, k: int = LISI_K) -> float:
-    """iLISI inside each type, mean over all cells of types with 2 batches and 4 cells: 0 to 1, 1 mixed.
+    """iLISI inside each type, mean over cells of types with 2 batches and 4 cells: 0 to 1, 1 mixed.
 
-    Unlike iLISI it cannot be raised by mixing types. Undefined where no type is left.
+    Unlike iLISI it cannot be raised by mixing types. Types on one point have no
+    neighbours and are left out; Undefined where no type is left.
     Source: 10.1038/s41467-024-45240-z.
     """
     points = embedding(Z)
@@ -76,7 +77,8 @@ def cilisi(Z: ArrayLike, labels: ArrayLike, batch: ArrayLike, *, k: int = LISI_K
     for label in np.unique(own):
         inside = np.flatnonzero(own == label)
         n_batches = len(np.unique(batches[inside]))
-        if n_batches > 1 and len(inside) >= 4:
+        on_one_point = (points[inside] == points[inside[0]]).all()
+        if n_batches > 1 and len(inside) >= 4 and not on_one_point:
             values = lisi(neighbors(points[inside], k), batches[inside])
             scores[inside] = (values - 1) / (n_batches - 1)
     return mean_of_defined(scores, otherwise="no label has 4 cells in 2 batches")

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from metrics.centroids import MIN_CELLS, centroid_distances, correlate, trimmed_centroids
-from metrics.checks import Floats, Undefined, codes, embedding, mean_of_defined
+from metrics.checks import Floats, Undefined, codes, mean_of_defined, spread_out
 
 RANK = 256
 TOLERANCE = 1e-4
@@ -132,7 +132,7 @@ def scgraph_ontorwr(
     out; Undefined with fewer than 4 others or all centroids on one point; ValueError on unknown ids.
     O(N D + permutations · T³).
     """
-    points = embedding(Z)
+    points = spread_out(Z)
     names, own = codes(ontology_ids, what="ontology id", n=len(points))
     counts = np.bincount(own)
     types = np.flatnonzero(counts >= MIN_CELLS)
@@ -141,7 +141,7 @@ def scgraph_ontorwr(
     terms = [str(names[code]) for code in types]
     wanted = reference.distances(terms)
     found = centroid_distances(trimmed_centroids(points, own, types, trim=trim))
-    if not found.any():
+    if found.max() <= 1e-12 * np.abs(points).max():
         raise Undefined("all centroids lie on one point")
     published, bare = _columns(found, wanted, diagonal=True), _columns(found, wanted, diagonal=False)
     z_score, p_value = _against_shuffled(found, wanted, n_permutations, seed)
