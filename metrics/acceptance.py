@@ -45,7 +45,7 @@ def kbet(nearest: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
     nearest 49. Types with one batch or fewer than 10 cells are left out (one of exactly 10 is its own
     neighbourhood and always passes); Undefined where none is left. Fair mixing: about 0.95. O(N² D) in types.
     Source: 10.1038/s41592-018-0254-1 as in scib-metrics 0.5.10, but repeatable: fixed start vector,
-    exact neighbours, one number of components whatever the order of labels.
+    exact neighbours, never across disconnected parts, no dependence on the order of labels.
     """
     per_label = kbet_per_label(nearest, labels, batch)
     return mean_of_defined(list(per_label.values()), otherwise="no label has enough cells in 2 batches")
@@ -73,11 +73,17 @@ def _acceptance(graph: sparse.csr_matrix, batch: Ints) -> float:
         large = np.flatnonzero((np.bincount(part) >= 3 * k)[part])
         if len(large) < 0.75 * n:
             return 0.0  # by definition: a type in splinters counts as rejected everywhere
-        graph, batch = graph[large][:, large], batch[large]
+        graph, batch, part = graph[large][:, large], batch[large], part[large]
         if len(np.unique(batch)) == 1:
             return np.nan
-    nearest = neighbors(_diffusion_map(graph), k)
-    return fair_draw(with_self(nearest), batch).acceptance
+    return fair_draw(_diffusion_neighbors(graph, part, k), batch).acceptance
+
+
+def _diffusion_neighbors(graph: sparse.csr_matrix, part: Ints, k: int) -> Ints:
+    """Nearest cells (n, k + 1), self first; never in another component, which diffusion cannot reach."""
+    parts = [np.flatnonzero(part == code) for code in np.unique(part)]
+    found = [inside[with_self(neighbors(_diffusion_map(graph[inside][:, inside]), k))] for inside in parts]
+    return np.concatenate(found)[np.argsort(np.concatenate(parts))]
 
 
 def _diffusion_map(graph: sparse.csr_matrix) -> Floats:
