@@ -3,11 +3,13 @@
 import ast
 import importlib
 import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
@@ -100,3 +102,20 @@ def test_every_dependency_says_why() -> None:
 def test_files_do_one_thing() -> None:
     long = {p: n for p in FILES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 320}
     assert not long
+
+
+def test_the_conda_environment_follows_the_constraints() -> None:
+
+    pins = dict(
+        line.lower().replace("_", "-").split("==") for line in (ROOT / "constraints.txt").read_text().split()
+    )
+    environment = yaml.safe_load((ROOT / "workflow/envs/harness.yaml").read_text())
+    pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
+    assert dict(line.split("==") for line in pip) == {
+        line.split("==")[0]: pins[line.split("==")[0]] for line in pip
+    }
+    text = (
+        (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("dependencies = [")[1].split("]\n\n")[0]
+    )
+    wanted = re.findall(r'^  "([A-Za-z0-9_-]+)', text, re.M)
+    assert [line.split("==")[0] for line in pip] == wanted
