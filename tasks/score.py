@@ -144,7 +144,7 @@ def _absent(task: str, outcome: Outcome) -> list[Measured]:
 
 
 def _facts(study: Study, run: Run) -> dict[str, Any]:
-    trained_elsewhere = run.checkpoint is not None
+    trained_elsewhere = run.checkpoint is not None or corpus_of(run.model) is not None
     return {
         "study": study.id,
         "dataset": run.dataset,
