@@ -12,7 +12,8 @@ from board.verdict import SHOWN_WORDS
 def answer(results: Results, evidence: Evidence) -> list[str]:
     """Sentences: pre-trained contestants, the others, self-tests, and data sets that could not be used."""
     reference = results.study.reference
-    entrants = [c for c in evidence.comparisons if not c.control]
+    usable = {entry.id for entry in results.datasets if entry.ok}
+    entrants = [c for c in evidence.comparisons if not c.control and c.dataset in usable]
     real = [c for c in entrants if not c.simulated]
     simulated = [c for c in entrants if c.simulated]
     sentences = [
@@ -59,7 +60,7 @@ def _self_tests(found: Sequence[Comparison], reference: str) -> str:
 def _failed(results: Results) -> list[str]:
     return [
         f"{entry.id} {entry.outcome['status'].replace('_', ' ')} at {entry.outcome['stage']}: "
-        f"{entry.outcome['reason']}."
+        f"{entry.outcome['reason'].rstrip('.')}. Nothing was measured on it."
         for entry in results.datasets
         if not entry.ok
     ]

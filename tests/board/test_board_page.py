@@ -192,7 +192,8 @@ def test_a_data_set_that_failed_is_told_and_not_tabled() -> None:
     )
     rows = [row(model=m, status="failed", reason="not counts") for m in MODELS]
     text, page = page_of(results(rows, reports=[bad]))
-    assert "blood failed at prepare: not counts." in text
+    assert "blood failed at prepare: not counts. Nothing was measured on it." in text
+    assert "No pre-trained contestant was measured on real data." in text
     assert not [i for i in page.values("id") if i.startswith(("gain-", "raw-"))]
 
 
