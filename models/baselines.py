@@ -86,8 +86,11 @@ class Pca:
         self.genes = choose_genes(train, n_genes=self.options.n_genes)
         values = log_normalised(train)[:, train.var_names.get_indexer(self.genes)]
         self.mean = np.asarray(values.mean(axis=0)).ravel()
-        scatter = (values.T @ values).toarray() - len(train) * np.outer(self.mean, self.mean)
-        self.loadings = _leading_eigenvectors(scatter, most=self.options.components)
+        squares = (values.T @ values).toarray()
+        scatter = squares - train.n_obs * np.outer(self.mean, self.mean)
+        self.loadings = _leading_eigenvectors(
+            scatter, most=self.options.components, floor=NOISE_FLOOR * np.trace(squares)
+        )
         return self
 
     def embed(self, cells: AnnData) -> np.ndarray:
@@ -111,12 +114,12 @@ class Pca:
         return self
 
 
-def _leading_eigenvectors(scatter: np.ndarray, *, most: int) -> np.ndarray:
-    """Unit eigenvectors (G, C ≤ most) of the largest eigenvalues, those of value zero left out."""
+def _leading_eigenvectors(scatter: np.ndarray, *, most: int, floor: float) -> np.ndarray:
+    """Unit eigenvectors (G, C ≤ most) of the largest eigenvalues above ``floor``, which is rounding."""
     size = len(scatter)
     values, vectors = scipy.linalg.eigh(scatter, subset_by_index=[max(0, size - most), size - 1])
     values, vectors = values[::-1], vectors[:, ::-1]
-    real = values > NOISE_FLOOR * max(values[0], 0.0)
+    real = values > floor
     if not real.any():
         raise NotApplicable("the cells to be fitted are all alike")
     vectors = vectors[:, real]
