@@ -182,9 +182,3 @@ def user_class(target: str) -> Adapter:
         options=dict,
         card=None,
     )
-
-
-def adapter_modules(adapter: str) -> tuple[str, ...]:
-    """Modules of ours that an adapter runs, for source fingerprints; none for a class of the user's."""
-    known = ADAPTERS.get(adapter)
-    return (known.target.split(":")[0],) if known else ()

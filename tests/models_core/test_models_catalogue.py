@@ -13,7 +13,7 @@ from conftest import ROOT, call
 
 from contract.errors import UserError
 from models.catalogue import find_contestant, read_models
-from models.registry import ADAPTERS, adapter_modules
+from models.registry import ADAPTERS
 
 CARD = {"source": "doi", "revision": "v1", "license": "MIT", "pretrained_on": None, "saw": ["counts"]}
 CORPORA = {"demo": {"datasets": {"blood_sim": "train"}}}
@@ -190,12 +190,6 @@ def test_listing_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
     assert re.search(r"^pca@demo +pca +demo +none +no +counts, pretraining", done.stdout, re.M)
-
-
-def test_fingerprinted_modules() -> None:
-    assert adapter_modules("pca") == ("models.baselines",)
-    assert adapter_modules("recipe") == ("models.pretrained",)
-    assert adapter_modules("my.mod:Mine") == ()
 
 
 def test_list_of_a_broken_file_is_one_line(tmp_path: Path) -> None:
