@@ -33,7 +33,7 @@ retry: .venv/.installed
 
 clean:
 	find results -mindepth 1 -not -name README.md -delete
-	rm -rf .snakemake logs benchmarks
+	rm -rf .snakemake
 
 # One torch, CPU or CUDA: whatever the index offers for the pinned version, installed first and never replaced.
 # To choose a build, install it into .venv before the rest, or set PIP_EXTRA_INDEX_URL.

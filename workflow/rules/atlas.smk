@@ -7,9 +7,9 @@ rule fetch:
     output:
         source="results/data/{dataset}/source.json",
     log:
-        "logs/fetch/{dataset}.log",
+        "results/logs/fetch/{dataset}.log",
     benchmark:
-        "benchmarks/fetch/{dataset}.jsonl"
+        "results/benchmarks/fetch/{dataset}.jsonl"
     conda:
         "../envs/harness.yaml"
     threads: 1
@@ -40,9 +40,9 @@ rule prepare:
         report="results/data/{dataset}/report.json",
         outcome="results/data/{dataset}/outcome.json",
     log:
-        "logs/prepare/{dataset}.log",
+        "results/logs/prepare/{dataset}.log",
     benchmark:
-        "benchmarks/prepare/{dataset}.jsonl"
+        "results/benchmarks/prepare/{dataset}.jsonl"
     conda:
         "../envs/harness.yaml"
     threads: 1
@@ -72,9 +72,9 @@ rule corpus:
         facts="results/corpora/{corpus}/corpus.json",
         outcome="results/corpora/{corpus}/outcome.json",
     log:
-        "logs/corpus/{corpus}.log",
+        "results/logs/corpus/{corpus}.log",
     benchmark:
-        "benchmarks/corpus/{corpus}.jsonl"
+        "results/benchmarks/corpus/{corpus}.jsonl"
     priority: 100
     conda:
         "../envs/harness.yaml"
@@ -109,9 +109,9 @@ rule overlap:
     output:
         overlap="results/corpora/{corpus}/overlap-{dataset}.json",
     log:
-        "logs/overlap/{corpus}/{dataset}.log",
+        "results/logs/overlap/{corpus}/{dataset}.log",
     benchmark:
-        "benchmarks/overlap/{corpus}/{dataset}.jsonl"
+        "results/benchmarks/overlap/{corpus}/{dataset}.jsonl"
     conda:
         "../envs/harness.yaml"
     threads: 1

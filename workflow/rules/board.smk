@@ -13,9 +13,9 @@ rule score:
         scores="results/scores/{study}/{dataset}.parquet",
         runs="results/scores/{study}/{dataset}.runs.json",
     log:
-        "logs/score/{study}/{dataset}.log",
+        "results/logs/score/{study}/{dataset}.log",
     benchmark:
-        "benchmarks/score/{study}/{dataset}.jsonl"
+        "results/benchmarks/score/{study}/{dataset}.jsonl"
     priority: 50
     conda:
         "../envs/harness.yaml"
@@ -55,9 +55,9 @@ rule page:
         table="results/leaderboards/{study}/scores.csv",
         provenance="results/leaderboards/{study}/provenance.json",
     log:
-        "logs/page/{study}.log",
+        "results/logs/page/{study}.log",
     benchmark:
-        "benchmarks/page/{study}.jsonl"
+        "results/benchmarks/page/{study}.jsonl"
     conda:
         "../envs/harness.yaml"
     threads: 1

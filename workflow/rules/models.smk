@@ -12,9 +12,9 @@ rule pretrain:
         cost="results/checkpoints/{model}@{corpus}/seed-{seed}/cost.json",
         state=directory("results/checkpoints/{model}@{corpus}/seed-{seed}/state"),
     log:
-        "logs/pretrain/{model}@{corpus}/seed-{seed}.log",
+        "results/logs/pretrain/{model}@{corpus}/seed-{seed}.log",
     benchmark:
-        "benchmarks/pretrain/{model}@{corpus}/seed-{seed}.jsonl"
+        "results/benchmarks/pretrain/{model}@{corpus}/seed-{seed}.jsonl"
     wildcard_constraints:
         model="[a-z][a-z0-9_]*",
     # The longest jobs start first; everything else fills the other core.
@@ -59,9 +59,9 @@ rule embed:
         run="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/run.json",
         cost="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/cost.json",
     log:
-        "logs/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.log",
+        "results/logs/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.log",
     benchmark:
-        "benchmarks/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.jsonl"
+        "results/benchmarks/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.jsonl"
     priority: 10
     retries: RETRIES
     conda:
