@@ -11,7 +11,8 @@ from metrics.checks import Floats, Ints, spread_out
 LISI_K = 89  # the field's 90, 50 and 15 neighbours count the cell itself; ours never do
 KBET_K = 49
 GRAPH_K = 14
-BLOCK_BYTES = 2**27
+BLOCK_BYTES = 2**24  # of one step of the search: what stays in a cache is 7 × faster at 1,000 dimensions
+SPARE = 16  # candidates beyond k: the fast expansion only proposes
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def neighbors(Z: ArrayLike, k: int = LISI_K, *, block: int | None = None) -> Nei
 
     Z is (N, D). The cell itself is left out, ties are broken by index, and k is
     capped at N - 1. Undefined with fewer than 2 cells, with NaN, or all on one point.
-    Cost: O(N² D) time, ``block`` × N doubles of memory (128 MiB unless given).
+    Cost: O(N² D) time, rows in steps of ``block`` (so many that a step takes 16 MiB, unless given).
     """
     points = spread_out(Z)
     points = points - points.mean(axis=0)
@@ -55,7 +56,8 @@ def neighbors(Z: ArrayLike, k: int = LISI_K, *, block: int | None = None) -> Nei
         raise ValueError(f"k must be at least 1, found {k}")
     n = len(points)
     k = min(k, n - 1)
-    step = block or max(1, BLOCK_BYTES // (8 * n))
+    widest = max(n, (k + SPARE) * points.shape[1])
+    step = block or max(1, BLOCK_BYTES // (8 * widest))
     squares = np.einsum("ij,ij->i", points, points)
     indices, distances = np.empty((n, k), dtype=np.int64), np.empty((n, k))
     for start in range(0, n, step):
@@ -77,7 +79,7 @@ def _nearest(points: Floats, squares: Floats, rows: slice, k: int) -> tuple[Ints
     rough += squares[rows, None]
     here = np.arange(rows.start, rows.stop)
     rough[np.arange(len(here)), here] = np.inf
-    width = min(n - 1, k + 16)
+    width = min(n - 1, k + SPARE)
     candidates = np.argpartition(rough, width - 1, axis=1)[:, :width]
     candidates.sort(axis=1)
     exact = _distances(points[rows], points[candidates])
