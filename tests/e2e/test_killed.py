@@ -23,6 +23,7 @@ STUDY = {
     "seeds": 2,
     "tasks": ["integration", "annotation"],
     "reference": "pca",
+    "level": 0.95,
     "primary": {
         "integration": {"metric": "bio_conservation", "margin": 0.02},
         "annotation": {"metric": "balanced_accuracy", "readout": "logistic", "margin": 0.02},
