@@ -16,6 +16,8 @@ rule fetch:
     resources:
         mem_mb=2000,
         runtime="12h",
+    # All that the long trainings wait for comes first.
+    priority: 100
     params:
         datasets=PATHS.datasets,
         data=f"--data {PATHS.data}" if PATHS.data else "",
@@ -49,6 +51,7 @@ rule prepare:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
         runtime="2h",
+    priority: 100
     params:
         datasets=PATHS.datasets,
         out=subpath(output.cells, parent=True),
