@@ -10,14 +10,14 @@ rule fetch:
         "results/logs/fetch/{dataset}.log",
     benchmark:
         "results/benchmarks/fetch/{dataset}.jsonl"
+    # All that the long trainings wait for comes first.
+    priority: 100
     conda:
         "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime="12h",
-    # All that the long trainings wait for comes first.
-    priority: 100
     params:
         datasets=PATHS.datasets,
         data=f"--data {PATHS.data}" if PATHS.data else "",
@@ -45,13 +45,13 @@ rule prepare:
         "results/logs/prepare/{dataset}.log",
     benchmark:
         "results/benchmarks/prepare/{dataset}.jsonl"
+    priority: 100
     conda:
         "../envs/harness.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
         runtime="2h",
-    priority: 100
     params:
         datasets=PATHS.datasets,
         out=subpath(output.cells, parent=True),
