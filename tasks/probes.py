@@ -48,8 +48,9 @@ def logistic(Z: np.ndarray, label: np.ndarray, unit: np.ndarray, Z_test: np.ndar
     """Multinomial logistic regression with an L2 penalty on columns standardised by the training cells.
 
     The penalty is chosen by balanced accuracy on left-out training units (``unit``
-    (N,) text, at most three folds; ties go to the stronger penalty); with fewer than
-    two units it is fixed. Arrays as in ``knn``.
+    (N,) text, at most three folds; ties go to the stronger penalty). Folds with one type
+    on either side cannot choose; where no other is left, or with fewer than two units, it
+    is fixed. Arrays as in ``knn``.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def _choose(Z: np.ndarray, label: np.ndarray, unit: np.ndarray) -> float:
     if n_units < 2:
         return STRENGTHS[-1]
     cuts = GroupKFold(n_splits=min(FOLDS, n_units)).split(Z, label, unit)
-    folds = [(fit, test) for fit, test in cuts if len(set(label[fit])) > 1]
+    folds = [cut for cut in cuts if all(len(set(label[side])) > 1 for side in cut)]
     if not folds:
         return STRENGTHS[-1]
     gains = [

@@ -192,6 +192,15 @@ def test_one_training_type_is_undefined(score, cells: Cells, embeddings) -> None
     assert found["knn", "kappa", "set"].reason.startswith("the training cells are of 1 type(s)")
 
 
+@pytest.mark.parametrize("pure", [("u1",), ("u1", "u2", "u3")])
+def test_training_units_of_one_type_do_not_silence_the_probe(pure: tuple[str, ...]) -> None:
+    """Sorted cells: such a unit can choose no penalty, and is still trained on."""
+    unit = np.repeat(["u1", "u2", "u3"], 20)
+    label = np.where(np.isin(unit, pure), np.where(unit == "u1", "a", "b"), np.tile(["a", "b"], 30))
+    Z = np.where(label == "a", -1.0, 1.0)[:, None] + 0.1 * np.random.default_rng(0).normal(size=(60, 3))
+    assert (probes.logistic(Z, label, unit, Z).label == label).all()
+
+
 def test_a_broken_probe_is_a_result(score, cells: Cells, embeddings, monkeypatch) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise FloatingPointError("too much")
