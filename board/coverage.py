@@ -32,7 +32,8 @@ def coverage(results: Results) -> list[Covered]:
 def _covered(results: Results, dataset: str, model: str, rows: pd.DataFrame) -> Covered:
     runs = results.runs_of(model, dataset=dataset)
     counts = rows["status"].value_counts()
-    reasons = _run_reasons(runs) | _row_reasons(rows, known={run.outcome["reason"] for run in runs})
+    known = {f"{run.outcome['stage']}: {run.outcome['reason']}" for run in runs if not run.ok}
+    reasons = _run_reasons(runs) | _row_reasons(rows, known=known)
     return Covered(
         dataset=dataset,
         model=model,

@@ -117,7 +117,7 @@ def test_coverage_tells_what_was_not_run() -> None:
 
 def test_coverage_tells_a_failed_run_once() -> None:
     failed = run(outcome={"status": "failed", "stage": "embed", "reason": "boom", "log_tail": ""})
-    rows = [row(metric=name, status="failed", reason="boom") for name in ("kbet", "ilisi")]
+    rows = [row(metric=name, status="failed", reason="embed: boom") for name in ("kbet", "ilisi")]
     found = coverage(results(rows, runs=[failed], models=("pca",)))[0]
     assert found.reasons == ("run (fit train, seed 0) failed at embed: boom",)
     assert found.counts == (0, 0, 0, 2)
