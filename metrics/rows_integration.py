@@ -53,8 +53,8 @@ ROWS = (
     _bio(
         "isolated_labels",
         "Isolated labels",
-        "Silhouette of the types found in the fewest batches. Where every type is in every batch it "
-        "is the mean over all types and says nothing new.",
+        "Silhouette of the types found in the fewest batches. Where every type is in every batch, as with "
+        "one batch, it is the mean over all types and says nothing new.",
         needs=("labels", "batch"),
         chance=0.5,
         invariances=(*GEOMETRY, "label_names", "batch_names"),

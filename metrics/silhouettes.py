@@ -114,12 +114,12 @@ def isolated_labels(
     """Mean over the types in fewest batches of their mean scaled silhouette: 0 to 1, 1 best, 0.5 chance.
 
     With ``iso_threshold`` the types in at most so many batches. Where each type is in
-    each batch, all types count. Undefined with one label or one batch. O(N² D), or
-    O(N L) with ``sums``. Source: 10.1038/s41592-021-01336-8, ASW form.
+    each batch, as with a single batch, all types count. Undefined with one label.
+    O(N² D), or O(N L) with ``sums``. Source: 10.1038/s41592-021-01336-8, ASW form.
     """
     points = embedding(Z)
     _, own = codes(labels, what="label", n=len(points), at_least=2)
-    _, batches = codes(batch, what="batch", n=len(points), at_least=2)
+    _, batches = codes(batch, what="batch", n=len(points))
     pairs = np.unique(np.column_stack([own, batches]), axis=0)
     spread = np.bincount(pairs[:, 0])
     limit = spread.min() if iso_threshold is None else iso_threshold

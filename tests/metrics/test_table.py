@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cells import EVALUATE, Cells
 
+import metrics
 from metrics import TABLE, Undefined
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,8 @@ def test_no_number_where_there_is_no_question(name: str, broken: str) -> None:
     asks_for = {"one label": "labels", "one batch": "batch"}.get(broken)
     if asks_for and asks_for not in TABLE[name].needs:
         pytest.skip("the score does not ask for it")
+    if broken == "one batch" and name in TYPES_APART_IN_ONE_BATCH:
+        pytest.skip("types can be kept apart inside a single batch")
     if broken == "one label" and name in MIXED_WITHIN_ONE_TYPE:
         pytest.skip("mixing inside a single type is a question")
     with pytest.raises(Undefined):
@@ -123,6 +126,15 @@ def test_no_number_where_there_is_no_question(name: str, broken: str) -> None:
 
 
 MIXED_WITHIN_ONE_TYPE = {"bras", "kbet"}
+TYPES_APART_IN_ONE_BATCH = {"bio_conservation", "isolated_labels"}
+
+
+def test_in_one_batch_every_type_is_isolated() -> None:
+    """Else biological conservation would not exist for a data set that tells of no batch."""
+    one = np.full(len(GIVEN.Z), "one")
+    per_cell = metrics.silhouette_samples(metrics.distance_sums(GIVEN.Z, GIVEN.labels))
+    per_type = [(per_cell[GIVEN.labels == name].mean() + 1) / 2 for name in np.unique(GIVEN.labels)]
+    assert metrics.isolated_labels(GIVEN.Z, GIVEN.labels, one) == pytest.approx(np.mean(per_type))
 
 
 def test_the_table_is_light_and_prints() -> None:
@@ -135,8 +147,6 @@ def test_the_table_is_light_and_prints() -> None:
 
 
 def test_every_public_name_can_be_imported() -> None:
-    import metrics
-
     assert all(getattr(metrics, name) is not None for name in metrics.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         metrics.nonsense  # noqa: B018

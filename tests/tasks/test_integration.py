@@ -85,8 +85,16 @@ def test_one_batch_leaves_mixing_undefined(score, cells: Cells, embeddings) -> N
         assert found[metric].value is None
     assert "1 batch" in found["ilisi"].reason
     assert found["batch_correction"].reason.startswith("needs bras, which is undefined: ")
-    for metric in ("silhouette_label", "nmi_kmeans", "clisi", "graph_connectivity"):
+    for metric in ("isolated_labels", "bio_conservation", "silhouette_label", "graph_connectivity"):
         assert found[metric].status == "ok"
+
+
+def test_a_data_set_of_one_batch_has_its_jackknife(score, cells: Cells, embeddings) -> None:
+    one = replace(cells, batch=np.full(len(cells), "all", dtype=object))
+    found = score(embeddings["oracle"], one, primary="bio_conservation")
+    left_out = [row for row in found if row.unit.startswith("without:")]
+    assert len(left_out) == 6
+    assert {row.status for row in left_out} == {"ok"}
 
 
 def test_no_labels_leave_types_undefined(score, cells: Cells, embeddings) -> None:
