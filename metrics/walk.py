@@ -103,7 +103,7 @@ class OntoRwr:
     ``z_score`` and one-sided ``p_value`` of the headline against shuffled types. NaN = undefined (all types
     equally far, no permutation differs). ``descriptive``: fewer than 8 types, too few for a verdict.
     ``per_type`` gives the headline's parts, ``per_type_published`` the other's; ``n_small`` types had
-    fewer than 10 cells and were left out.
+    fewer than 10 cells and were left out, which leaves ``n_used`` cells.
     """
 
     published: float
@@ -112,6 +112,7 @@ class OntoRwr:
     p_value: float
     n_types: int
     n_small: int
+    n_used: int
     descriptive: bool
     per_type: dict[str, float]
     per_type_published: dict[str, float]
@@ -152,6 +153,7 @@ def scgraph_ontorwr(
         p_value=p_value,
         n_types=len(types),
         n_small=int((counts < MIN_CELLS).sum()),
+        n_used=int(counts[types].sum()),
         descriptive=len(types) < DESCRIPTIVE_BELOW,
         per_type=dict(zip(terms, bare, strict=True)),
         per_type_published=dict(zip(terms, published, strict=True)),

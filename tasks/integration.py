@@ -109,11 +109,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a metric is read off a view, which columns its cells must have, what to say beside a value."""
+    """How a metric is read off a view, which columns its cells must have, what to say beside a value.
+
+    ``used`` counts the cells that the value rests on, where these are not all of the view.
+    """
 
     needs: tuple[str, ...]
     read: Callable[[View], float]
     remark: Callable[[View], str] = lambda view: ""
+    used: Callable[[View], int] = lambda view: len(view.cells)
 
 
 def _rwr(view: View, name: str) -> float:
@@ -126,11 +130,35 @@ def _rwr(view: View, name: str) -> float:
 def _rwr_remark(view: View) -> str:
     found = view.ontorwr
     parts = [f"{found.n_types} types: descriptive only"] if found.descriptive else []
-    parts += [f"{found.n_small} types with too few cells left out"] if found.n_small else []
+    parts += [f"left out for too few cells: {_counted(found.n_small, 'type')}"] if found.n_small else []
     return "; ".join(parts)
 
 
-LABEL, BATCH, BOTH, ONTOLOGY = ("label",), ("batch",), ("label", "batch"), ("ontology_id",)
+def _rough_remark(view: View) -> str:
+    used, n = view.roughness.n_used, len(view.cells)
+    return f"on {used} of {n} cells, drawn from each type in proportion" if used < n else ""
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _ontology(field: str) -> Measure:
+    return Measure(
+        ("ontology_id",), lambda v: _rwr(v, field), remark=_rwr_remark, used=lambda v: v.ontorwr.n_used
+    )
+
+
+def _rough(field: str) -> Measure:
+    return Measure(
+        ("label",),
+        lambda v: getattr(v.roughness, field),
+        remark=_rough_remark,
+        used=lambda v: v.roughness.n_used,
+    )
+
+
+LABEL, BATCH, BOTH = ("label",), ("batch",), ("label", "batch")
 MEASURES: Mapping[str, Measure] = {
     "isolated_labels": Measure(BOTH, lambda v: metrics.isolated_labels(v.Z, v.label, v.batch, sums=v.sums)),
     "nmi_kmeans": Measure(LABEL, lambda v: v.kmeans[0]),
@@ -144,11 +172,11 @@ MEASURES: Mapping[str, Measure] = {
     "pcr_comparison": Measure(BATCH, lambda v: metrics.pcr_comparison(v.cells.reference, v.Z, v.batch)),
     "nmi_leiden": Measure(LABEL, lambda v: v.leiden[0]),
     "ari_leiden": Measure(LABEL, lambda v: v.leiden[1]),
-    "scgraph_ontorwr": Measure(ONTOLOGY, lambda v: _rwr(v, "without_diagonal"), _rwr_remark),
-    "scgraph_ontorwr_published": Measure(ONTOLOGY, lambda v: _rwr(v, "published"), _rwr_remark),
-    "scgraph_ontorwr_z": Measure(ONTOLOGY, lambda v: _rwr(v, "z_score"), _rwr_remark),
-    "rogi": Measure(LABEL, lambda v: v.roughness.rogi),
-    "rogi_xd": Measure(LABEL, lambda v: v.roughness.rogi_xd),
+    "scgraph_ontorwr": _ontology("without_diagonal"),
+    "scgraph_ontorwr_published": _ontology("published"),
+    "scgraph_ontorwr_z": _ontology("z_score"),
+    "rogi": _rough("rogi"),
+    "rogi_xd": _rough("rogi_xd"),
 }
 COMBINE: Mapping[str, Callable[..., float]] = {
     "bio_conservation": metrics.bio_conservation,
@@ -180,7 +208,9 @@ class _Evaluation:
             needed = " and ".join(how.needs).replace("_", " ")
             return missing(name, status="undefined", reason=f"no cell has a known {needed}", unit=unit, n=0)
         found = measure(name, lambda: how.read(view), n=n, unit=unit)
-        return replace(found, reason=how.remark(view)) if found.status == "ok" else found
+        if found.status != "ok":
+            return found
+        return replace(found, reason=how.remark(view), n=how.used(view))
 
     def _combine(self, name: str, *, unit: str) -> Measured:
         parts = [self.value_of(part, unit=unit) for part in TASK.composites[name]]
