@@ -13,3 +13,11 @@ rule all:
     default_target: True
     input:
         f"results/leaderboards/{STUDY.id}/index.html",
+        # Named here, because Snakemake makes a lost file again only if it is asked for.
+        [f"results/{run.folder}/{file}" for run in RUNS for file in EMBEDDING_FILES],
+        [
+            f"results/data/{dataset}/{file}"
+            for dataset in STUDY.datasets
+            for file in DATA_FILES
+        ],
+        [f"results/scores/{STUDY.id}/{dataset}.parquet" for dataset in STUDY.datasets],

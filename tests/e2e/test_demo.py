@@ -101,7 +101,7 @@ def test_one_lost_embedding_reruns_what_depends_on_it(demo: Path) -> None:
 @pytest.mark.parametrize(
     ("edited", "rules"),
     [
-        ("metrics/rogi.py", {"score", "page"}),
+        ("metrics/roughness.py", {"score", "page"}),
         ("board/page.py", {"page"}),
         ("models/baselines.py", {"embed", "pretrain", "score", "page"}),
     ],

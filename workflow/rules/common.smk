@@ -85,6 +85,13 @@ def overlaps(wildcards):
 
 
 EMBEDDING_FILES = ["embedding.npy", "outcome.json", "run.json", "cost.json"]
+DATA_FILES = [
+    "cells.h5ad",
+    "truth.parquet",
+    "split.parquet",
+    "report.json",
+    "outcome.json",
+]
 
 # A job that was killed for want of memory is tried once more, with more of it; then that is its result.
 RETRIES = 1
