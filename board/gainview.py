@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from board.costs import unit_cost
+from board.costs import spent
 from board.evidence import Comparison, Evidence, smallest_detectable
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
@@ -105,7 +105,7 @@ def _scale(found: list[Comparison], *, margin: float) -> Scale:
 def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row:
     interval = c.gain.interval
     runs = results.runs_of(c.model, dataset=c.dataset, access=c.access)
-    cost = unit_cost(runs)
+    cost = spent(runs)
     return Row(
         model=c.model,
         kind=results.kind(c.model),
@@ -139,7 +139,7 @@ def _reference(
     _, dataset, access = key
     sample = evidence.references[key]
     runs = results.runs_of(results.study.reference, dataset=dataset, access=access)
-    cost = unit_cost(runs)
+    cost = spent(runs)
     has = sample is not None and sample.ok
     return Row(
         model=results.study.reference,

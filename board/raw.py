@@ -100,7 +100,8 @@ def cell(rows: pd.DataFrame) -> Cell:
 class ControlCheck:
     """Whether the controls stand in the order that a metric's definition demands.
 
-    ``state`` is ``in order``, ``out of order``, ``no order expected`` or ``not checked``.
+    ``state`` is ``in order``, ``out of order``, ``tied`` (all have one value: the metric
+    tells nothing apart here), ``no order expected`` or ``not checked``.
     """
 
     state: str
@@ -108,7 +109,7 @@ class ControlCheck:
 
 
 def check_controls(metric: Metric, means: Mapping[str, float]) -> ControlCheck:
-    """Compare neighbours of ``metric.control_order`` (best first) that have a value; a tie is in order."""
+    """Compare neighbours of ``metric.control_order`` (best first) that have a value; a tie of some is in order."""
     if not metric.control_order:
         return ControlCheck(state="no order expected")
     seen = [name for name in metric.control_order if name in means]
@@ -121,4 +122,5 @@ def check_controls(metric: Metric, means: Mapping[str, float]) -> ControlCheck:
         told = [f"{low} ({means[low]:.3f}) beats {high} ({means[high]:.3f})" for high, low in wrong]
         return ControlCheck(state="out of order", detail="; ".join(told))
     detail = f"no value of {', '.join(missing)}" if missing else ""
-    return ControlCheck(state="in order", detail=detail)
+    state = "tied" if len({means[name] for name in seen}) == 1 else "in order"
+    return ControlCheck(state=state, detail=detail)

@@ -74,7 +74,7 @@ def _dot(scale: Scale, value: float) -> Markup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """One contestant: what it costs (s per 10,000 cells, > 0), how well it does, and of which kind it is."""
+    """One contestant: what it costs (s, > 0), how well it does, and of which kind it is."""
 
     name: str
     cost: float
@@ -116,7 +116,7 @@ def _axes(x: Scale, y: Scale, *, first: int, last: int, quality: str) -> Markup:
         for value in (y.low, (y.low + y.high) / 2, y.high)
     ]
     names = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-        (x.start + x.end) / 2, y.start + 34, "seconds per 10,000 cells (logarithmic)"
+        (x.start + x.end) / 2, y.start + 34, "seconds for fitting and embedding (logarithmic)"
     ) + Markup('<text class="tick" x="{}" y="{}">{}</text>').format(x.start + 6, y.end + 4, quality)
     return Markup("").join([frame, *ticks, *rows, names])
 

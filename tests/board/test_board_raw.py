@@ -3,7 +3,7 @@
 import pytest
 from made_up import MODELS, data_set, results, row, run, runs_of, whole_study
 
-from board.costs import costs, unit_cost
+from board.costs import costs, spent, unit_cost
 from board.coverage import coverage
 from board.facts import dataset_facts, profiles
 from board.raw import cell, check_controls, sheets
@@ -51,7 +51,8 @@ def metric(order, *, best=1.0) -> Metric:
     ("order", "means", "state"),
     [
         (("oracle", "noise"), {"oracle": 0.9, "noise": 0.1}, "in order"),
-        (("oracle", "noise"), {"oracle": 0.5, "noise": 0.5}, "in order"),
+        (("oracle", "noise"), {"oracle": 0.5, "noise": 0.5}, "tied"),
+        (("oracle", "pca", "noise"), {"oracle": 0.5, "pca": 0.5, "noise": 0.1}, "in order"),
         (("oracle", "noise"), {"oracle": 0.1, "noise": 0.9}, "out of order"),
         (("oracle", "pca", "noise"), {"oracle": 0.9, "pca": 0.1, "noise": 0.2}, "out of order"),
         (("oracle", "noise"), {"oracle": 0.9}, "not checked"),
@@ -130,6 +131,15 @@ def test_costs_are_means_of_runs_that_worked() -> None:
     assert unit_cost(runs) == pytest.approx(5.0)
     found = costs(results([], runs=runs))[0]
     assert [amount.text for amount in found.amounts] == ["–", "1 s", "0.5 s", "5 s", "1.00 GiB", "–"]
+
+
+def test_what_a_data_set_costs_is_fitting_too() -> None:
+    """Harmony does all its work while it is fitted, and then embeds in no time."""
+    lazy = dict(run().cost) | {"seconds": {"pretrain": None, "fit": 9.0, "embed": 0.001}}
+    frozen = dict(run().cost) | {"seconds": {"pretrain": 60.0, "fit": None, "embed": 2.0}}
+    assert spent([run(cost=lazy)]) == pytest.approx(9.001)
+    assert spent([run(cost=frozen)]) == pytest.approx(2.0)
+    assert spent([run(cost={})]) is None
 
 
 def test_undisclosed_is_not_nothing() -> None:
