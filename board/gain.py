@@ -124,7 +124,8 @@ def _scope(paired: _Paired, *, fixed: tuple[bool, bool], planned: int) -> tuple[
     if not sides:
         return "Run once (deterministic).", []
     if min(len(side) for side in sides) >= FEWEST_TRAININGS:
-        return f"About the recipe ({count}{of} trainings).", [mean_component(side) for side in sides]
+        whose, number = ("reference's ", len(paired.reference)) if fixed[0] else ("", f"{count}{of}")
+        return f"About the {whose}recipe ({number} trainings).", [mean_component(side) for side in sides]
     if fixed[0]:
         return "About these trainings of the reference.", []
     return ("About this training." if count == 1 and not of else f"About these {count}{of} trainings."), []

@@ -10,6 +10,7 @@ import pytest
 from made_up import CONTROLS, MODELS, data_set, results, row, run, runs_of, whole_study
 
 from board.page import render
+from board.verdict import SHOWN_WORDS
 
 FACTS = {
     "study": {"path": "studies/demo.yaml", "sha256": "0" * 64},
@@ -138,6 +139,12 @@ def test_family_and_level_are_said(shown) -> None:
     text = " ".join(" ".join(shown[1].text).split())
     assert "4 comparisons" in text
     assert "98.75 %" in text
+
+
+def test_every_word_is_explained(shown) -> None:
+    explained = re.findall(r"<dt>([^<]*)</dt>", shown[0][shown[0].index('id="method"') :])
+    said = {word.strip() for term in explained for word in term.split(",")}
+    assert {*SHOWN_WORDS, "too few units", "in corpus", "exposure unknown", "no verdict"} <= said
 
 
 def test_metrics_are_explained_and_controls_judged(shown) -> None:

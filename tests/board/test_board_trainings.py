@@ -43,6 +43,15 @@ def test_five_trainings_speak_about_the_recipe() -> None:
     assert found.interval.half_width == pytest.approx(half)
 
 
+def test_a_deterministic_contestant_is_not_said_to_be_trained_again_and_again() -> None:
+    shifts = np.array([-0.04, -0.02, 0.0, 0.02, 0.04])
+    rows = unit_rows(BASE + 0.1, model="scvi", **PER_UNIT)
+    rows += seeded([BASE + WIGGLE + shift for shift in shifts], 5, model="pca")
+    five = [*runs_of("pca", seeds=range(5)), *runs_of("scvi")]
+    found = compared(rows, runs=five, seeds=tuple(range(5))).gain
+    assert found.scope == "About the reference's recipe (5 trainings)."
+
+
 def test_trainings_are_never_paired() -> None:
     """Shuffling which training of the reference stands beside which changes nothing."""
     rng = np.random.default_rng(0)
