@@ -109,7 +109,7 @@ class ControlCheck:
 
 
 def check_controls(metric: Metric, means: Mapping[str, float]) -> ControlCheck:
-    """Compare neighbours of ``metric.control_order`` (best first) that have a value; a tie of some is in order."""
+    """Compare neighbours of ``metric.control_order`` (best first) that have a value; some may tie."""
     if not metric.control_order:
         return ControlCheck(state="no order expected")
     seen = [name for name in metric.control_order if name in means]
