@@ -77,4 +77,10 @@ def _tally(found: Sequence[Comparison], *, but: str = "") -> str:
     counts = Counter(c.word for c in found if c.word != but)
     order = [word for word in SHOWN_WORDS if word in counts]
     order += sorted(set(counts) - set(order))
-    return ", ".join(f"{counts[word]} {word}" for word in order) or "nothing else was compared"
+    return ", ".join(f"{counts[word]} {_aside(word)}" for word in order) or "nothing else was compared"
+
+
+def _aside(word: str) -> str:
+    """A word inside a sentence that has a colon of its own."""
+    head, _, rest = word.partition(": ")
+    return f"{head} ({rest})" if rest else head

@@ -91,7 +91,7 @@ def scatter(points: Sequence[Point], *, title: str, quality: str) -> Markup:
     values = [point.quality for point in points]
     room = 0.08 * (max(values) - min(values)) or 0.05
     y = Scale(low=min(values) - room, high=max(values) + room, start=height - bottom, end=top)
-    parts = [_axes(x, y, first=first, last=last, quality=quality)]
+    parts = [_axes(x, y, first=first, last=last, quality=quality, extent=values)]
     labels = spread([y(point.quality) + 4 for point in points], gap=12)
     for point, exponent, label in zip(points, exponents, labels, strict=True):
         parts.append(_mark(point, x(exponent), y(point.quality), label, edge=width - right + 12))
@@ -101,7 +101,20 @@ def scatter(points: Sequence[Point], *, title: str, quality: str) -> Markup:
     return head + Markup("").join(parts) + Markup("</svg>")
 
 
-def _axes(x: Scale, y: Scale, *, first: int, last: int, quality: str) -> Markup:
+def round_values(values: Sequence[float]) -> list[float]:
+    """Multiples of 0.01, 0.02, 0.05, 0.1, … that lie among the values, seven at most; else their ends.
+
+    They never leave the values: an axis should not name a score that does not exist.
+    """
+    low, high = min(values), max(values)
+    for step in (base * 10**power for power in range(-2, 12) for base in (1, 2, 5)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < 7:
+            break
+    return [index * step for index in range(first, last + 1)] if last > first else [low, high]
+
+
+def _axes(x: Scale, y: Scale, *, first: int, last: int, quality: str, extent: Sequence[float]) -> Markup:
     frame = Markup('<path class="axis" d="M{0} {1}V{2}H{3}"/>').format(x.start, y.end, y.start, x.end)
     ticks = [
         Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
@@ -113,7 +126,7 @@ def _axes(x: Scale, y: Scale, *, first: int, last: int, quality: str) -> Markup:
         Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
             x.start - 6, y(value) + 4, f"{value:.2f}".replace("-", "−")
         )
-        for value in (y.low, (y.low + y.high) / 2, y.high)
+        for value in round_values(extent)
     ]
     names = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
         (x.start + x.end) / 2, y.start + 34, "seconds for fitting and embedding (logarithmic)"

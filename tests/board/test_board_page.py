@@ -128,6 +128,13 @@ def test_the_answer_comes_first_and_names_the_numbers(shown) -> None:
     assert "none was shown to be better than pca" in text[answer:gains]
 
 
+def test_a_word_with_a_reason_stands_aside_in_the_answer() -> None:
+    seen = [one for model in MODELS for one in runs_of(model, exposure="donors_shared")]
+    text = render(results(whole_study(), runs=seen), provenance=FACTS, where=WHERE)
+    said = text[text.index('class="answer"') : text.index('id="gains"')]
+    assert "2 in corpus (no zero-shot verdict)." in said
+
+
 def test_words_stand_beside_their_colours(shown) -> None:
     text = shown[0]
     for word in re.findall(r'class="word (\w+)">([^<]+)<', text):

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from board.svg import Point, gain_scale, scatter, spread, whisker
+from board.svg import Point, gain_scale, round_values, scatter, spread, whisker
 from board.text import count, listing, number, percent, seconds, size, tidy
 
 
@@ -52,6 +52,20 @@ def test_scatter_is_well_formed_and_escaped() -> None:
     tree = ET.fromstring(scatter(points, title='a "title" <x>', quality="q"))
     assert tree.get("aria-label") == 'a "title" <x>'
     assert set(names) <= {text.text for text in tree.iter("text")}
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.095, 1.0], [0.2, 0.4, 0.6, 0.8, 1.0]),
+        ([0.61, 0.63, 0.62], [0.61, 0.62, 0.63]),
+        ([-0.3, 0.3], [-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3]),
+        ([3.0, 3.001], [3.0, 3.001]),
+        ([0.0, 1234.0], [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0]),
+    ],
+)
+def test_axis_names_round_values_that_exist(values, shown) -> None:
+    assert round_values(values) == pytest.approx(shown)
 
 
 def test_scatter_of_equal_points() -> None:
