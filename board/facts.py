@@ -48,10 +48,14 @@ def _profile(results: Results, model: str) -> Profile:
 
 def _card(card: Mapping[str, Any], *, options: Mapping[str, Any]) -> Facts:
     source = card.get("pretrained_on")
+    trained = "pretraining" in (card.get("saw") or ()) or not source
     return (
         *((name, tidy(card[name])) for name in ("source", "revision", "license", "note") if card.get(name)),
         ("saw", tidy(card.get("saw"))),
-        ("pre-trained on", "not disclosed" if source is None else tidy(source) if source else "nothing"),
+        (
+            "pre-trained on" if trained else "vocabulary from",
+            "not disclosed" if source is None else tidy(source) if source else "nothing",
+        ),
         ("options", tidy(options)),
     )
 

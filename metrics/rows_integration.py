@@ -130,7 +130,8 @@ ROWS = (
         "pcr_comparison",
         "PCR comparison",
         "By how much the share of variance explained by batch fell against the uncorrected PCA. Zero when it "
-        "rose; blind to non-linear effects and confounded where batches differ in types.",
+        "rose; a ratio of chances where batches hardly differ (even noise then scores low); blind to "
+        "non-linear effects and confounded where batches differ in types.",
         needs=("batch", "reference"),
         reference_space="pca",
         invariances=(*GEOMETRY, "batch_names"),

@@ -151,6 +151,13 @@ def test_undisclosed_is_not_nothing() -> None:
     assert found["hvg"] == {"card": "no run left one"}
 
 
+def test_a_random_start_is_not_said_to_be_pretrained() -> None:
+    card = dict(run().card) | {"pretrained_on": ["blood"], "saw": ["counts"]}
+    facts = dict(profiles(results([], runs=[run(card=card)], models=("pca",)))[0].facts)
+    assert facts["vocabulary from"] == "blood"
+    assert "pre-trained on" not in facts
+
+
 def test_data_set_facts_keep_everything_that_was_reported() -> None:
     facts = dict(dataset_facts(data_set(types={"T cell": 3}, replaced=[], source_known=True)))
     assert facts["types"] == "T cell: 3"
