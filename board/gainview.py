@@ -185,6 +185,8 @@ def _facts(
 def _unit_fact(entry: DataSet, *, units: int) -> str:
     if entry.units == "none":
         return f"No independent units. {entry.report.get('note') or ''}".strip()
+    if units < 2:
+        return f"No gain rests on two or more independent {_plural(entry.units)}."
     of = "" if entry.units == "donor" else " (batches; it has no donors)"
     return (
         f"Rests on {count(units, f'independent {entry.units}', 'independent ' + _plural(entry.units))}{of}."

@@ -38,7 +38,7 @@ def judge(found: Gain, *, margin: float, barred: tuple[str, str], control: bool)
     if barred[0]:
         return barred
     if found.units < FEWEST_UNITS:
-        needs = f"{found.units} of the {FEWEST_UNITS} units that a verdict needs"
+        needs = f"{found.units or 'fewer than 2'} of the {FEWEST_UNITS} units that a verdict needs"
         known = [found.reason] if found.reason else []
         return "too few units", "; ".join([needs, *known] if found.units or not known else known)
     if found.interval is None:

@@ -62,7 +62,7 @@ def test_three_units_are_too_few_but_the_value_is_shown(make, where) -> None:
 def test_a_set_value_without_any_unit_left_out_is_too_few() -> None:
     found = compared([row(model="pca", value=0.5), row(model="scvi", value=0.6)])
     assert found.word == "too few units"
-    assert found.reason == "0 of the 4 units that a verdict needs"
+    assert found.reason == "fewer than 2 of the 4 units that a verdict needs"
     assert found.gain.value == pytest.approx(0.1)
 
 

@@ -200,6 +200,13 @@ def test_simulated_data_stand_under_their_own_heading() -> None:
     assert "Self-test on simulated data" in text
 
 
+def test_one_donor_is_not_called_none() -> None:
+    """Nothing can be left out of one donor, which is not the same as having none."""
+    text = render(results(whole_study(donors=1)), provenance=FACTS, where=WHERE)
+    assert "Rests on 0" not in text
+    assert "No gain rests on two or more independent donors." in text
+
+
 def test_a_data_set_that_failed_is_told_and_not_tabled() -> None:
     bad = replace(
         data_set(), outcome={"status": "failed", "stage": "prepare", "reason": "not counts", "log_tail": ""}
