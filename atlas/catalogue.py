@@ -155,13 +155,16 @@ def _check_hash(dataset: Dataset, where: str) -> None:
 
 def _check_columns(dataset: Dataset, where: str) -> None:
     obs = dataset.obs
-    if obs.condition is not None and obs.condition == obs.batch:
-        raise UserError(
-            f"{where}: obs.condition",
-            found=f"the column {obs.condition!r}, which is also obs.batch",
-            expected="two columns: a condition is biology, a batch is not",
-            todo="remove one of the two",
-        )
+    for hidden in ("label", "ontology", "condition"):
+        for shown in ("batch", "donor", "assay", "tissue"):
+            column = getattr(obs, hidden)
+            if column is not None and column == getattr(obs, shown):
+                raise UserError(
+                    f"{where}: obs.{hidden}",
+                    found=f"the column {column!r}, which is also obs.{shown}",
+                    expected=f"two columns: a model is shown the {shown}, and never the {hidden}",
+                    todo="remove one of the two",
+                )
     if dataset.units != "none" and getattr(obs, dataset.units) is None:
         raise UserError(
             f"{where}: units",

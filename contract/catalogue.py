@@ -1,50 +1,73 @@
 """YAML files with a closed schema: every mistake is one line that names file, entry and field."""
 
-import datetime
+import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from contract.errors import UserError, suggestion
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """``SafeLoader`` that refuses a key written twice, which YAML would silently drop."""
+    """``SafeLoader`` that refuses a key written twice, which YAML would silently drop; dates stay text."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        letter: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        for letter, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """Look at the keys as written: one that overrides a merged ``<<`` is written once."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is written twice", key.start_mark
+                )
+            seen.add(name)
+        return node
 
 
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict:
-    loader.flatten_mapping(node)
-    seen = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is written twice", key_node.start_mark
-            )
-        seen.add(key)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
+def _is_integer(checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
+    """In Python a ``$`` also matches before a last line break, which an id must not have."""
+    if isinstance(value, str) and (value.endswith("\n") or not re.search(pattern, value)):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+# 2.0 is no integer: Python's range and numpy's seeds do not take it.
+_Validator = validators.extend(
+    Draft202012Validator,
+    {"pattern": _pattern},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file; dates become ISO text, so that a schema can speak about them.
+    """Read a YAML file; dates stay text, so that a schema can speak about them.
 
     Raises
     ------
     UserError
-        If the file is missing, is not UTF-8 text or not YAML, or has a key twice.
+        If the file is missing, is not UTF-8 text or not YAML, has a key twice, or holds what
+        JSON cannot: infinity, not-a-number, bytes, a set.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(str(path), found="no such file", todo="check the path")
     try:
         text = path.read_text(encoding="utf-8")
-        return _plain(yaml.load(text, Loader=_StrictLoader))
+        return _plain(yaml.load(text, Loader=_StrictLoader), where=str(path))
     except UnicodeDecodeError as error:
         raise UserError(str(path), found=f"bytes that are not UTF-8 ({error.reason})") from None
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
@@ -54,19 +77,20 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}{line}", found=problem, expected="valid YAML") from None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, *, where: str) -> Any:
     if isinstance(value, dict):
-        return {_plain(k): _plain(v) for k, v in value.items()}
+        return {_plain(k, where=where): _plain(v, where=f"{where}: {k}") for k, v in value.items()}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
-    if isinstance(value, datetime.date | datetime.datetime):
-        return value.isoformat()
-    return value
+        return [_plain(v, where=where) for v in value]
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if value is None or (isinstance(value, str | int | float) and finite):
+        return value
+    raise UserError(where, found=_show(value), expected="text, a finite number, true, false or null")
 
 
 def check(value: Any, schema: dict, *, where: str) -> None:
     """Raise a ``UserError`` for the most telling breach of ``schema``, naming its path below ``where``."""
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    error = best_match(_Validator(schema).iter_errors(value))
     if error is not None:
         raise _explain(error, where=where)
 
@@ -104,10 +128,13 @@ def _expected(error: ValidationError, rule: str, limit: Any) -> str:
         "const": f"{limit!r}",
         "pattern": f"text that matches {limit}",
         "minItems": f"at least {limit} item(s)",
+        "minProperties": f"at least {limit} entry(s)",
         "minLength": f"at least {limit} character(s)",
+        "maxLength": f"at most {limit} characters",
         "minimum": f"at least {limit}",
         "maximum": f"at most {limit}",
         "exclusiveMinimum": f"more than {limit}",
+        "exclusiveMaximum": f"less than {limit}",
         "uniqueItems": "each item once",
         "propertyNames": "another name",
     }.get(rule, error.message)

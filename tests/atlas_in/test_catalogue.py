@@ -150,7 +150,17 @@ MISTAKES = {
         entry(source={**SIMULATED, "types": ["B cell"]}),
         ["source.types.0", "Cell Ontology"],
     ),
-    "condition is the batch": (entry(obs__condition="lane"), ["obs.condition", "'lane'", "biology"]),
+    "condition is the batch": (entry(obs__condition="lane"), ["obs.condition", "'lane'", "two columns"]),
+    "the condition is the donor": (entry(obs__condition="donor", obs__donor="donor"), ["obs.condition"]),
+    "the condition is the tissue": (entry(obs__condition="organ", obs__tissue="organ"), ["obs.tissue"]),
+    "the label is the batch": (entry(obs__batch="type"), ["obs.label", "'type'", "obs.batch", "never"]),
+    "the term is the assay": (entry(obs__ontology="cl", obs__assay="cl"), ["obs.ontology", "obs.assay"]),
+    "a share that is no number": (
+        entry(split={"test_fraction": float("nan")}),
+        ["test_fraction", "finite number"],
+    ),
+    "a seed with a point": (entry(split={"seed": 1.0}), ["split.seed", "1.0", "integer"]),
+    "all cells are test": (entry(split={"test_fraction": 1}), ["test_fraction", "less than 1"]),
     "donors without a column": (
         entry(units="donor", obs__donor=REMOVE),
         ["units", "obs.donor", "units: batch"],

@@ -35,6 +35,8 @@ SCHEMA = {
         ({"title": "x", "size": 0}, "size: found 0 (a number); expected at least 1"),
         ({"title": "x", "kind": "c"}, "expected one of ['a', 'b']"),
         ([], "expected object"),
+        ({"title": "x", "size": 2.0}, "size: found 2.0 (a number); expected integer"),
+        ({"title": "x", "sha256": "abcd\n"}, "four hex digits"),
     ],
 )
 def test_a_mistake_is_one_line(value, told) -> None:
@@ -52,6 +54,10 @@ def test_a_mistake_is_one_line(value, told) -> None:
         ("a: [1\n", "line 2"),
         ("a: !!python/object/apply:os.system [echo]\n", "expected valid YAML"),
         ("a: \t- b: {", "expected valid YAML"),
+        ("a: {b: [.nan]}\n", "a: b: found nan"),
+        ("a: {b: .inf}\n", "a: b: found inf"),
+        ("a: !!binary aGk=\n", "a: found b'hi'"),
+        ("a: &a [*a]\n", "expected valid YAML"),
     ],
 )
 def test_broken_yaml_is_one_line(tmp_path: Path, text: str, told: str) -> None:
@@ -74,8 +80,15 @@ def test_yaml_that_is_no_text(tmp_path: Path) -> None:
 
 def test_dates_are_text(tmp_path: Path) -> None:
     path = tmp_path / "dates.yaml"
-    path.write_text("since: 2017-01-16\n")
-    assert read_yaml(path) == {"since": "2017-01-16"}
+    path.write_text("since: 2017-01-16\nuntil: 2017-13-01\n")
+    assert read_yaml(path) == {"since": "2017-01-16", "until": "2017-13-01"}
+
+
+def test_a_key_may_override_a_merged_one(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb: &b {<<: *a, x: 3}\nc: {<<: *b, y: 4}\n")
+    assert read_yaml(path)["b"] == {"x": 3, "y": 2}
+    assert read_yaml(path)["c"] == {"x": 3, "y": 4}
 
 
 def test_atomic_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:

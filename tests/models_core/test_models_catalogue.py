@@ -68,6 +68,12 @@ MISTAKES = {
         "one of nb, zinb, poisson",
     ),
     "bad id": ({"My-Model": {"adapter": "pca"}}, "id: found 'My-Model'"),
+    "id as long as a path": ({"m" * 200: {"adapter": "pca"}}, "at most 128 characters"),
+    "no time": ({"pca": {"adapter": "pca", "timeout": float("inf")}}, "timeout: found inf"),
+    "tolerance is no number": (
+        {"mine": {"adapter": "my.mod:Mine", "card": CARD | {"equivariance_tolerance": float("nan")}}},
+        "equivariance_tolerance: found nan",
+    ),
     "id is a number": ({7: {"adapter": "pca"}}, "put it in quotes"),
     "corpus not in name": ({"pca": {"adapter": "pca", "corpus": "demo"}}, "expected 'pca@demo'"),
     "other corpus in name": ({"pca@blood": {"adapter": "pca", "corpus": "demo"}}, "expected 'pca@demo'"),
