@@ -1,7 +1,6 @@
 """From a catalogue entry to an embedder, ready to be fitted or used."""
 
 import importlib
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,9 +78,6 @@ def require_trainable(kind: Any, *, where: str) -> None:
 
 
 def _construct_foreign(kind: Any, options: Mapping[str, Any], *, where: str) -> "Embedder":
-    # A model may draw from torch's global generator without importing torch before it is fitted.
-    if importlib.util.find_spec("torch"):
-        importlib.import_module("torch")
     try:
         embedder = kind(**options)
     except TypeError as error:

@@ -4,6 +4,8 @@ Its imports are inside functions, because the parent imports this module, too: s
 here re-runs what it should, and so that the parent stays light.
 """
 
+import importlib
+import importlib.util
 import random
 import sys
 import time
@@ -49,6 +51,8 @@ def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     contestant, seed, fit = request["contestant"], request["seed"], request["fit"]
     data = Path(request["data"])
+    _import_torch_for(contestant)
+    _make_repeatable(seed)  # a class may draw when it is made
     cells = _read_cells(data / "cells.h5ad")
     truth = _read_rows(data / "truth.parquet", cells) if contestant["needs_truth"] else None
     if request["state"] is None:
@@ -82,6 +86,8 @@ def _pretrain(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     contestant, seed = request["contestant"], request["seed"]
     cells = _read_cells(Path(request["corpus"]) / "cells.h5ad")
+    _import_torch_for(contestant)
+    _make_repeatable(seed)
     embedder = construct(contestant, seed=seed, workdir=Path(request["work"]))
     require_trainable(type(embedder), where=contestant["name"])
     _make_repeatable(seed)
@@ -125,6 +131,12 @@ def _fit_cells(cells: "AnnData", data: Path, *, fit: str) -> "AnnData":
     if not part.any():
         raise NotApplicable("the data set has no training cells")
     return cells[part.to_numpy()].copy()
+
+
+def _import_torch_for(contestant: dict[str, Any]) -> None:
+    """A user's class may draw from torch's global generator, which can be seeded only once it is there."""
+    if ":" in contestant["adapter"] and importlib.util.find_spec("torch"):
+        importlib.import_module("torch")
 
 
 def _make_repeatable(seed: int) -> None:
