@@ -166,6 +166,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write ``cells.h5ad``, ``corpus.json`` and ``outcome.json``; a failed member is an outcome too."""
     parts = _parse_parts(args.part)
+    (args.out / "outcome.json").unlink(missing_ok=True)  # an earlier run's must not vouch for this one
     try:
         members = [read_member(args.data / dataset, part=part) for dataset, part in parts.items()]
         cells = join(members, name=args.name)

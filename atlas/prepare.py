@@ -230,6 +230,7 @@ def main(args: argparse.Namespace) -> int:
     if not args.source.is_file():
         raise UserError(str(args.source), found="no such file", todo="run atlas fetch first")
     source = read_json(args.source)
+    (args.out / "outcome.json").unlink(missing_ok=True)  # an earlier run's must not vouch for this one
     try:
         if source["status"] != "ok":
             outcome = Outcome(status="failed", stage="fetch", reason=source["reason"])
