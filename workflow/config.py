@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.catalogue import Catalogue, read_models
-from tasks.study import Study, read_study
-
 from atlas.catalogue import Dataset, read_datasets
 from contract.errors import UserError, suggestion
+from models.catalogue import Catalogue, read_models
+from tasks.study import Study, read_study
 from workflow.plan import check_references
 
 KEYS = ("study", "datasets", "models", "data")
@@ -31,17 +30,24 @@ class Paths:
         return str(path) if path.is_file() else None
 
 
-def paths(config: Mapping[str, str], *, home: Path) -> Paths:
+def paths(config: Mapping[str, object], *, home: Path) -> Paths:
     """Resolve ``--config``; a path is looked for here first, then in the repository.
 
     Raises
     ------
     UserError
-        For a key that nobody reads, or a data folder that is not there.
+        For a key that nobody reads, a number, or a data folder that is not there.
     """
     for key in config:
         if key not in KEYS:
             raise UserError("--config", found=f"unknown key {key!r}", todo=suggestion(key, list(KEYS)))
+        if not isinstance(config[key], str):
+            raise UserError(
+                f"--config {key}",
+                found=f"{config[key]!r}, which Snakemake reads as a value",
+                expected="a path",
+                todo=f"write {key}=./…",
+            )
     data = Path(config["data"]) if "data" in config else None
     if data is not None and not data.is_dir():
         raise UserError("--config data", found=str(data), expected="a folder of h5ad files")
@@ -64,7 +70,7 @@ def read(config: Mapping[str, str], *, home: Path) -> tuple[Study, dict[str, Dat
     study = read_study(where.study)
     datasets = read_datasets(where.datasets)
     catalogue = read_models(where.models)
-    check_references(study, datasets, catalogue)
+    check_references(study, datasets, catalogue, models=str(where.models))
     return study, datasets, catalogue, where
 
 

@@ -9,6 +9,7 @@ steps that import it, and what depends on them.
 import ast
 import functools
 import hashlib
+import importlib.machinery
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,22 @@ def adapter_fingerprint(step: str, target: str, *, root: Path = ROOT) -> str:
     module = target.partition(":")[0]
     if module.split(".")[0] in PACKAGES:
         return fingerprint(step, module, root=root)
-    found = importlib.util.find_spec(module)
-    source = Path(found.origin).read_bytes() if found and found.origin else b""
+    path = module_file(module)
+    source = b"" if path is None else path.read_bytes()
     return f"{fingerprint(step, root=root)}-{hashlib.sha256(source).hexdigest()[:12]}"
+
+
+def module_file(module: str) -> Path | None:
+    """Where a module's source lies, or nothing; no code of the user's is run to find out."""
+    top, *parts = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:
+        return None
+    name = top
+    for part in parts:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = f"{name}.{part}"
+        spec = importlib.machinery.PathFinder.find_spec(name, spec.submodule_search_locations)
+    return Path(spec.origin) if spec and spec.has_location else None

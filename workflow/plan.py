@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
-from models.catalogue import Catalogue, Contestant
-from tasks.study import Study
-
 from atlas.catalogue import Dataset
 from contract.errors import UserError, suggestion
+from models.catalogue import Catalogue, Contestant
+from models.registry import ADAPTERS
+from tasks.study import Study
+from workflow.fingerprint import module_file
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -38,13 +39,18 @@ def runs(study: Study, contestants: Mapping[str, Contestant]) -> list[Run]:
     ]
 
 
-def check_references(study: Study, datasets: Mapping[str, Dataset], catalogue: Catalogue) -> None:
+def check_references(
+    study: Study, datasets: Mapping[str, Dataset], catalogue: Catalogue, *, models: str = "models.yaml"
+) -> None:
     """Each name in a study, and each member of a corpus it uses, stands in the catalogues.
+
+    ``models`` is the path of the catalogue of contestants, for messages.
 
     Raises
     ------
     UserError
-        For the first name that does not, with the nearest one that does.
+        For the first name that does not, with the nearest one that does; or for a class of the
+        user's whose module is nowhere to be found.
     """
     for name in study.datasets:
         _known(name, datasets, f"{study.path}: datasets")
@@ -52,7 +58,9 @@ def check_references(study: Study, datasets: Mapping[str, Dataset], catalogue: C
         _known(name, catalogue.contestants, f"{study.path}: models")
     for corpus in used_corpora(study, catalogue.contestants):
         for member in catalogue.corpora[corpus].datasets:
-            _known(member, datasets, f"models catalogue: corpora.{corpus}")
+            _known(member, datasets, f"{models}: corpora.{corpus}: datasets")
+    for name in study.models:
+        _check_module(catalogue.contestants[name], f"{models}: {name}: adapter")
     for dataset in study.datasets:
         if not set(study.tasks) & set(datasets[dataset].tasks):
             raise UserError(
@@ -65,6 +73,16 @@ def check_references(study: Study, datasets: Mapping[str, Dataset], catalogue: C
 def _known(name: str, known: Mapping[str, Any], where: str) -> None:
     if name not in known:
         raise UserError(where, found=repr(name), todo=suggestion(name, list(known)))
+
+
+def _check_module(contestant: Contestant, where: str) -> None:
+    if contestant.adapter not in ADAPTERS and module_file(contestant.target.partition(":")[0]) is None:
+        raise UserError(
+            where,
+            found=f"{contestant.target!r}, whose module cannot be found",
+            expected="module:Class",
+            todo="correct the name, install it, or set PYTHONPATH to the folder that holds it",
+        )
 
 
 def used_corpora(study: Study, contestants: Mapping[str, Contestant]) -> list[str]:

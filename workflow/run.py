@@ -54,14 +54,18 @@ def main(args: argparse.Namespace) -> int:
     done = subprocess.run(
         [*command, *args.snakemake, *config_options], env=environment, pass_fds=(handle,), check=False
     )
-    return done.returncode or _check(study.id, dry=bool({"-n", "--dry-run"} & set(args.snakemake)))
+    return done.returncode or _check(
+        study.id, dry=bool({"-n", "--dry-run", "--dryrun"} & set(args.snakemake))
+    )
 
 
-def _pairs(texts: list[str]) -> dict[str, str]:
+def _pairs(texts: list[str]) -> dict[str, object]:
+    """``key=value`` as Snakemake will read them: ``2024`` is a number there."""
     for text in texts:
         if "=" not in text:
             raise UserError("--config", found=repr(text), expected="key=value")
-    return dict(text.split("=", 1) for text in texts)
+    pairs = dict(text.split("=", 1) for text in texts)
+    return {key: int(value) if value.isdigit() else value for key, value in pairs.items()}
 
 
 def _check(study: str, *, dry: bool) -> int:

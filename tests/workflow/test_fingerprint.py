@@ -75,3 +75,17 @@ def test_real_steps_are_apart() -> None:
         assert not any(p.startswith(("metrics/", "tasks/", "board/")) for p in step[name])
     assert not any(p.startswith("models/") for p in step["tasks.score"])
     assert not any(p.startswith("models/transformer") for p in step["models.embed"])
+
+
+def test_a_class_of_the_user_is_found_without_running_its_package(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "__init__.py").write_text("raise RuntimeError('needs another environment')\n")
+    mine = tmp_path / "theirs" / "mine.py"
+    mine.write_text("class Mine: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert module.module_file("theirs.mine") == mine
+    assert module.module_file("theirs.nothing") is None
+    assert module.module_file("theirs.mine.deeper") is None
+    before = module.adapter_fingerprint("models.embed", "theirs.mine:Mine")
+    mine.write_text("class Mine: edited = True\n")
+    assert module.adapter_fingerprint("models.embed", "theirs.mine:Mine") != before

@@ -66,3 +66,9 @@ def test_a_living_child_keeps_the_lock(tmp_path: Path) -> None:
         except UserError:
             time.sleep(0.1)
     pytest.fail("the lock outlived its last holder")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(UserError, match=r"\.lock: found no way to write there"):
+        hold(tmp_path / "results" / ".lock")

@@ -5,7 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, workflow.basedir)
+# Jobs are `python -m …`, which finds a user's modules here; so must the fingerprints.
+sys.path[:0] = [workflow.basedir, str(Path.cwd())]
 
 from models.registry import ADAPTERS
 from workflow.config import load
@@ -57,6 +58,19 @@ def truth_if_allowed(wildcards):
     """Only the oracles are handed the truth."""
     needs = CONTESTANTS[wildcards.model].needs_truth
     return [f"results/data/{wildcards.dataset}/truth.parquet"] if needs else []
+
+
+def own_files(wildcards):
+    """Files of the user's that a contestant is made of: a ready-made array, a program's scripts."""
+    options, adapter = (
+        CONTESTANTS[wildcards.model].options,
+        CONTESTANTS[wildcards.model].adapter,
+    )
+    words = {
+        "file": [options.get("path", "").replace("{dataset}", wildcards.dataset)],
+        "command": [*options.get("env", ()), *options.get("command", ())],
+    }
+    return [word for word in words.get(adapter, []) if Path(word).is_file()]
 
 
 def checkpoint_if_any(wildcards):

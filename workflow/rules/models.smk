@@ -53,6 +53,7 @@ rule embed:
         prepared="results/data/{dataset}/outcome.json",
         truth=truth_if_allowed,
         trained=checkpoint_if_any,
+        own=own_files,
     output:
         embedding="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/embedding.npy",
         outcome="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/outcome.json",
