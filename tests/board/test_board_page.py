@@ -151,7 +151,7 @@ def test_family_and_level_are_said(shown) -> None:
 def test_every_word_is_explained(shown) -> None:
     explained = re.findall(r"<dt>([^<]*)</dt>", shown[0][shown[0].index('id="method"') :])
     said = {word.strip() for term in explained for word in term.split(",")}
-    assert {*SHOWN_WORDS, "too few units", "in corpus", "exposure unknown", "no verdict"} <= said
+    assert {*SHOWN_WORDS, "too few units", "in corpus", "exposure unknown", "no verdict", "probe"} <= said
 
 
 def test_metrics_are_explained_and_controls_judged(shown) -> None:
