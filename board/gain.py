@@ -7,6 +7,7 @@ import numpy as np
 from board.intervals import Component, Interval, combine, jackknife_component, mean_component
 from board.samples import Sample
 
+FEWEST_UNITS = 4  # below this an interval is wider than the metric, and no verdict is given
 FEWEST_TRAININGS = 5  # below this an interval is about these trainings, not about the recipe
 
 
@@ -15,7 +16,7 @@ class Gain:
     """How much a contestant exceeds the reference (up is better), what it rests on, and what was left out.
 
     ``value`` is null where either side has none; ``interval`` also where there are
-    not two independent units. ``scope`` says what the interval speaks about.
+    fewer than ``FEWEST_UNITS`` independent units. ``scope`` says what the interval speaks about.
     """
 
     value: float | None
@@ -64,7 +65,7 @@ def gain(
     blank = Gain(value=paired.value, interval=None, units=units, scope=scope, reason=paired.left_out)
     if not independent:
         return replace(blank, reason="this data set has no independent units")
-    if units < 2:
+    if units < FEWEST_UNITS:
         return blank
     if not paired.per_unit and paired.left_out:
         return replace(blank, reason=f"the jackknife is incomplete: {paired.left_out}")

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from board.costs import spent
 from board.evidence import Comparison, Evidence, smallest_detectable
+from board.gain import FEWEST_UNITS
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
 from board.text import count, listing, number, percent, seconds
@@ -177,7 +178,7 @@ def _facts(
         f"Intervals at {percent(evidence.level)}. Smallest detectable gain (median half-width): "
         f"{number(detectable)}."
         if detectable is not None
-        else "No intervals: they need two independent units at least.",
+        else f"No intervals: they need {FEWEST_UNITS} independent units at least.",
         f"Ceiling (oracle): {number(ceiling)}. Chance: {chance}.",
     ]
 

@@ -16,13 +16,12 @@ from board.costs import costs, pictures
 from board.coverage import coverage
 from board.evidence import weigh
 from board.facts import dataset_facts, meanings, profiles
-from board.gain import FEWEST_TRAININGS
+from board.gain import FEWEST_TRAININGS, FEWEST_UNITS
 from board.gainview import tables
 from board.provenance import machine, provenance
 from board.rawview import grids
 from board.results import Results, read_results
 from board.text import number, percent
-from board.verdict import FEWEST_UNITS
 from contract.files import atomic, write_json
 from metrics.table import TABLE
 from tasks.study import read_study

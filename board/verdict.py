@@ -1,11 +1,10 @@
 """The word that a gain earns, and why it earns none."""
 
-from board.gain import Gain
+from board.gain import FEWEST_UNITS, Gain
 from board.intervals import Interval
 from board.results import Run
 from metrics.table import Metric
 
-FEWEST_UNITS = 4
 SHOWN_WORDS = ("better", "worse", "equivalent", "undecided")
 
 

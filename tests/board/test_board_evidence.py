@@ -54,9 +54,10 @@ def test_gain_is_the_paired_t_test(make, where) -> None:
 
 @pytest.mark.parametrize(("make", "where"), [(unit_rows, PER_UNIT), (jackknife_rows, {})])
 def test_three_units_are_too_few_but_the_value_is_shown(make, where) -> None:
-    found = compared(rows_of(make, BASE[:3] + 0.1, BASE[:3], **where))
+    found = compared(rows_of(make, BASE[:3] + 0.1 + WIGGLE[:3], BASE[:3], **where))
     assert found.word == "too few units"
-    assert found.gain.value == pytest.approx(0.1)
+    assert found.gain.interval is None
+    assert found.gain.value == pytest.approx(0.1 + WIGGLE[:3].mean())
 
 
 def test_a_set_value_without_any_unit_left_out_is_too_few() -> None:
