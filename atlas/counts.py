@@ -21,6 +21,29 @@ def as_csr(matrix: object) -> sparse.csr_matrix:
     return result
 
 
+def check_matrix(matrix: object, *, where: str) -> None:
+    """Look at the matrix of somebody else's file before anything is computed from it.
+
+    Raises
+    ------
+    UserError
+        If it holds text or complex numbers, or its indices point outside of it.
+    """
+    kind = getattr(matrix, "dtype", np.dtype(object))
+    if kind.kind not in "biuf":
+        raise UserError(where, found=f"values of type {kind}", expected="raw integer counts from 0 on")
+    try:
+        if sparse.issparse(matrix):
+            matrix.check_format(full_check=True)
+    except ValueError as error:
+        raise UserError(
+            where,
+            found=f"a broken sparse matrix ({error})",
+            expected="CSR or CSC",
+            todo="write the file anew",
+        ) from None
+
+
 def is_counts(matrix: sparse.csr_matrix) -> bool:
     """Whether every stored value is a finite integer from 0 on; a matrix without values has no counts."""
     return matrix.nnz > 0 and _first_breach(matrix) is None

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from atlas.catalogue import BARCODE_SUFFIX, Dataset
-from atlas.counts import as_csr, is_counts, recovered_counts, verified_counts
+from atlas.counts import as_csr, check_matrix, is_counts, recovered_counts, verified_counts
 from contract.errors import UserError, suggestion
 
 
@@ -86,6 +86,15 @@ def _read_h5ad(path: Path, *, where: str) -> ad.AnnData:
         raise UserError(where, found="no matrix in X and no raw.X", expected="counts")
     if not cells.n_obs:
         raise UserError(where, found="0 cells", expected="one at least")
+    for name, matrix in (("X", cells.X), ("raw.X", None if cells.raw is None else cells.raw.X)):
+        if matrix is not None:
+            check_matrix(matrix, where=f"{where}: {name}")
+    for name, table in (("obs", cells.obs), ("var", cells.var)):
+        doubled = table.columns[table.columns.duplicated()]
+        if len(doubled):
+            raise UserError(
+                f"{where}: {name}", found=f"two columns {doubled[0]!r}", expected="each name once"
+            )
     cells.obs.index = cells.obs.index.astype(str)
     return cells
 

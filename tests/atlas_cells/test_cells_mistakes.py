@@ -1,6 +1,7 @@
 """What a user can get wrong in an h5ad and its entry: one line that names file, entry, found, expected."""
 
 import anndata as ad
+import h5py
 import numpy as np
 import pytest
 from scipy import sparse
@@ -114,6 +115,47 @@ def test_a_broken_file_is_one_line(content, tmp_path, entry):
     path = tmp_path / "broken.h5ad"
     path.write_bytes(content)
     with pytest.raises(UserError, match="anndata cannot read") as error:
+        prepare(path, entry())
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(f"mine: {path}")
+
+
+def _text(file):
+    shape = (24, 30)
+    del file["X"]
+    made = file.create_dataset("X", data=np.full(shape, "3", dtype=object), dtype=h5py.string_dtype())
+    made.attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
+
+
+def _complex(file):
+    del file["X"]
+    made = file.create_dataset("X", data=np.ones((24, 30), dtype=complex))
+    made.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+
+
+def _outside(file):
+    file["X/indices"][:3] = 99_999
+
+
+def _twice(file):
+    order = [*file["obs"].attrs["column-order"], "batch"]
+    file["obs"].attrs["column-order"] = order
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (_text, "X: found values of type object"),
+        (_complex, "X: found values of type complex128"),
+        (_outside, "X: found a broken sparse matrix"),
+        (_twice, "obs: found two columns 'batch'"),
+    ],
+)
+def test_what_only_other_programs_write_is_one_line(damage, words, cells, save, entry):
+    path = save(cells)
+    with h5py.File(path, "a") as file:
+        damage(file)
+    with pytest.raises(UserError, match=words) as error:
         prepare(path, entry())
     assert "\n" not in str(error.value)
     assert str(error.value).startswith(f"mine: {path}")
