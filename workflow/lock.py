@@ -14,6 +14,17 @@ from contract.errors import UserError
 
 LOCK = Path("results/.lock")
 HELD_BY_PARENT = "SCLITMUS_LOCK_HELD"
+ONLY_LOOKING = {
+    "-n",
+    "--dry-run",
+    "--dryrun",
+    "--lint",
+    "--summary",
+    "--list",
+    "--list-rules",
+    "--dag",
+    "--rulegraph",
+}
 
 
 def hold(path: Path = LOCK) -> int:
@@ -49,7 +60,7 @@ def hold(path: Path = LOCK) -> int:
 def hold_unless_parent_does() -> None:
     """Take the lock in a run started by hand; under ``make demo`` the parent process has it already."""
     global _HANDLE
-    if HELD_BY_PARENT in os.environ:
+    if HELD_BY_PARENT in os.environ or _HANDLE is not None:
         return
     try:
         _HANDLE = hold()
@@ -57,4 +68,4 @@ def hold_unless_parent_does() -> None:
         raise SystemExit(f"error: {error}") from None
 
 
-_HANDLE = -1
+_HANDLE: int | None = None

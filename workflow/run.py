@@ -9,7 +9,7 @@ from pathlib import Path
 from contract.errors import UserError
 from workflow.config import read
 from workflow.fingerprint import ROOT
-from workflow.lock import HELD_BY_PARENT, hold
+from workflow.lock import HELD_BY_PARENT, ONLY_LOOKING, hold
 
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
@@ -54,9 +54,7 @@ def main(args: argparse.Namespace) -> int:
     done = subprocess.run(
         [*command, *args.snakemake, *config_options], env=environment, pass_fds=(handle,), check=False
     )
-    return done.returncode or _check(
-        study.id, dry=bool({"-n", "--dry-run", "--dryrun"} & set(args.snakemake))
-    )
+    return done.returncode or _check(study.id, dry=bool(ONLY_LOOKING & set(args.snakemake)))
 
 
 def _pairs(texts: list[str]) -> dict[str, object]:

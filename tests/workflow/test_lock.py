@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import UserError
+from workflow.fingerprint import ROOT
 from workflow.lock import hold
 
 HOLDER = """
@@ -72,3 +73,22 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
     with pytest.raises(UserError, match=r"\.lock: found no way to write there"):
         hold(tmp_path / "results" / ".lock")
+
+
+@pytest.mark.parametrize("more", [[], ["--unlock"]])
+def test_snakemake_called_by_hand_is_refused_in_one_line(tmp_path: Path, more: list[str]) -> None:
+    process = start_holder(tmp_path / "results" / ".lock")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
+    try:
+        done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
+        looking = subprocess.run(
+            [*command, "-n", "--quiet"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+    finally:
+        process.kill()
+        process.wait()
+    told = [line for line in done.stderr.splitlines() if "profile" not in line]
+    assert done.returncode == 1
+    assert len(told) == 1
+    assert f"another run in this folder (process {process.pid})" in told[0]
+    assert looking.returncode == 0, looking.stderr

@@ -11,7 +11,7 @@ sys.path[:0] = [workflow.basedir, str(Path.cwd())]
 from models.registry import ADAPTERS
 from workflow.config import load
 from workflow.fingerprint import adapter_fingerprint, fingerprint
-from workflow.lock import hold_unless_parent_does
+from workflow.lock import ONLY_LOOKING, hold_unless_parent_does
 from workflow.plan import as_text, runs, used_corpora
 
 STUDY, DATASETS, CATALOGUE, PATHS = load(config, home=Path(workflow.basedir))
@@ -20,7 +20,9 @@ RUNS = runs(STUDY, CONTESTANTS)
 CORPORA = used_corpora(STUDY, CONTESTANTS)
 
 
-onstart:
+# Here and not in `onstart`, so that a second run is refused before Snakemake's own lock speaks, in one
+# line. Jobs that Snakemake sends elsewhere, and whoever only looks, need no lock.
+if workflow.is_main_process and not ONLY_LOOKING & set(sys.argv):
     hold_unless_parent_does()
 
 
