@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
     parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="embedding folders")
     parser.add_argument(
+        "--tasks",
+        nargs="+",
+        choices=sorted(TASKS),
+        default=sorted(TASKS),
+        help="the tasks that the data set's entry lists; others of the study are not applicable",
+    )
+    parser.add_argument(
         "--overlaps", type=Path, nargs="*", default=[], help="files CORPUS/overlap-DATASET.json"
     )
     parser.add_argument(
@@ -60,7 +67,8 @@ def main(args: argparse.Namespace) -> int:
     _check_runs(runs, study=study, dataset=args.dataset)
     overlaps = read_overlaps(args.overlaps)
     knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache)
-    rows = list(score_runs(study, runs, cells=cells, prepared=prepared, knowledge=knowledge))
+    scored = score_runs(study, runs, listed=args.tasks, cells=cells, prepared=prepared, knowledge=knowledge)
+    rows = list(scored)
     write_rows(args.out, rows)
     records = [run.record(overlap=overlaps.get(corpus_of(run.model) or "")) for run in runs]
     records.sort(key=lambda r: (r["model"], r["fit"], r["seed"]))
@@ -92,12 +100,21 @@ def _check_runs(runs: Sequence[Run], *, study: Study, dataset: str) -> None:
 
 
 def score_runs(
-    study: Study, runs: Sequence[Run], *, cells: Cells, prepared: Outcome, knowledge: Knowledge
+    study: Study,
+    runs: Sequence[Run],
+    *,
+    listed: Sequence[str],
+    cells: Cells,
+    prepared: Outcome,
+    knowledge: Knowledge,
 ) -> Iterator[dict[str, Any]]:
-    """Score rows of every run, as ``tasks.rows.SCHEMA`` has them; tells its progress on stderr."""
+    """Score rows of every run, as ``tasks.rows.SCHEMA`` has them; tells its progress on stderr.
+
+    ``listed`` are the tasks of the data set's entry; a study's other tasks are not applicable there.
+    """
     for number, run in enumerate(runs, start=1):
         started = time.perf_counter()
-        rows = list(_rows(study, run, cells=cells, prepared=prepared, knowledge=knowledge))
+        rows = list(_rows(study, run, listed=listed, cells=cells, prepared=prepared, knowledge=knowledge))
         n_ok = sum(row["status"] == "ok" for row in rows)
         seconds = time.perf_counter() - started
         print(
@@ -109,11 +126,23 @@ def score_runs(
 
 
 def _rows(
-    study: Study, run: Run, *, cells: Cells, prepared: Outcome, knowledge: Knowledge
+    study: Study,
+    run: Run,
+    *,
+    listed: Sequence[str],
+    cells: Cells,
+    prepared: Outcome,
+    knowledge: Knowledge,
 ) -> Iterator[dict[str, Any]]:
     shared = _facts(study, run)
-    outcome = run.outcome if prepared.status == "ok" else prepared
     for task in study.tasks:
+        outcome = run.outcome if prepared.status == "ok" else prepared
+        if outcome.status == "ok" and task not in listed:
+            outcome = Outcome(
+                status="not_applicable",
+                stage=task,
+                reason="the entry of the data set does not list this task",
+            )
         found = _measure(study, task, run, outcome=outcome, cells=cells, knowledge=knowledge)
         for access, values in found.items():
             for value in values:

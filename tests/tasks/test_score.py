@@ -93,9 +93,24 @@ def folders(home: Path) -> list[Path]:
     return sorted(path.parent for path in (home / "runs").rglob("run.json"))
 
 
-def score(home: Path, *, data: Path | None = None, dataset: str = "toy", runs=None, out: str = "toy") -> int:
+def score(
+    home: Path,
+    *,
+    data: Path | None = None,
+    dataset: str = "toy",
+    runs=None,
+    out: str = "toy",
+    tasks: tuple[str, ...] = ("annotation", "integration"),
+) -> int:
     argv = ["score", "--study", home / "mine.yaml", "--dataset", dataset, "--data", data or home / "data"]
-    argv += ["--embeddings", *(runs or folders(home)), "--overlaps", home / "corpora/corpus/overlap-toy.json"]
+    argv += [
+        "--tasks",
+        *tasks,
+        "--embeddings",
+        *(runs or folders(home)),
+        "--overlaps",
+        home / "corpora/corpus/overlap-toy.json",
+    ]
     argv += ["--cache", home / "cache", "--out", home / "scores" / f"{out}.parquet"]
     return dispatch("tasks", COMMANDS, about="", argv=[str(word) for word in argv])
 
@@ -170,6 +185,16 @@ def test_only_the_primary_metric_has_a_jackknife(rows: pd.DataFrame) -> None:
     assert set(without.metric) == {"silhouette_label"}
     assert set(without[without.access == "inductive"].unit) == {"without:donor:d4", "without:donor:d5"}
     assert len(set(without[without.access == "transductive"].unit)) == 6
+
+
+def test_a_task_that_the_data_set_does_not_list_is_not_applicable(home: Path, rows: pd.DataFrame) -> None:
+    assert score(home, out="one_task", tasks=("integration",)) == 0
+    found = pd.read_parquet(home / "scores" / "one_task.parquet")
+    annotation = found[(found.task == "annotation") & (found.model == "pca")]
+    assert set(annotation.status) == {"not_applicable"}
+    assert annotation.reason.str.contains("does not list this task").all()
+    kept = found[found.task == "integration"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, rows[rows.task == "integration"].reset_index(drop=True))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ rule score:
         runtime="24h",
     params:
         study=PATHS.study,
-        datasets=PATHS.datasets,
+        tasks=lambda wildcards: DATASETS[wildcards.dataset].tasks,
         data=subpath(input.truth, parent=True),
         folders=folders,
         entry=as_text(STUDY),
@@ -33,7 +33,8 @@ rule score:
     shell:
         r"""
         python -m tasks score --study {params.study:q} --dataset {wildcards.dataset} \
-            --data {params.data:q} --embeddings {params.folders:q} --overlaps {input.overlaps:q} \
+            --data {params.data:q} --tasks {params.tasks} --embeddings {params.folders:q} \
+            --overlaps {input.overlaps:q} \
             --out {output.scores:q} &>{log:q}
         """
 
