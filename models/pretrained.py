@@ -31,6 +31,7 @@ from models.transformer.vocabulary import Vocabulary, fit_vocabulary, match
 
 EMBED_CELLS = 32
 VALIDATION_CELLS = 2048
+ENGINE = Path(checkpoint.__file__).parent
 TOLERANCE = {"cpu": 1e-5, "cuda": 0.05}  # float32, bfloat16
 
 
@@ -269,10 +270,11 @@ def _datasets(cells: AnnData) -> list[str] | None:
 def _fingerprint(
     corpus: Corpus, rows: np.ndarray, *, design: Design, options: RecipeOptions, seed: int
 ) -> str:
-    """Hash of all that a training depends on, so that a resumed one never mixes two."""
+    """Hash of all that a training depends on, its code too, so that a resumed one never mixes two."""
     counts, vocabulary = corpus.counts.take(np.arange(len(corpus))), corpus.tokenise.vocabulary
     about = [design.to_dict(), options.budget_cells, seed, vocabulary.genes, vocabulary.medians.tolist()]
-    digest = hashlib.sha256(json.dumps(about).encode())
+    code = [path.read_bytes() for path in sorted(ENGINE.glob("*.py"))]
+    digest = hashlib.sha256(b"".join([json.dumps(about).encode(), torch.__version__.encode(), *code]))
     for array in (counts.data, counts.indices, counts.indptr, corpus.columns, rows):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

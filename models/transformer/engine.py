@@ -6,6 +6,7 @@ optimiser's moments and the number of the step, which lie in one file.
 """
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from models.transformer.checkpoint import read_tensors, write_tensors
 from models.transformer.data import Corpus, by_length, shuffled
-from models.transformer.errors import TrainingError
+from models.transformer.errors import CheckpointError, TrainingError
 from models.transformer.infer import autocast
 from models.transformer.objectives import MaskedGenes
 from models.transformer.recipe import Training
@@ -227,11 +228,18 @@ def _keep(
 def _resume(
     path: Path | None, *, network: MaskedGenes, optimiser: torch.optim.Optimizer, fingerprint: str
 ) -> _State:
-    """Restore what ``_keep`` wrote for this very training, or start at step 0."""
+    """Restore what ``_keep`` wrote for this very training, or start at step 0.
+
+    A file that a full disk or a power cut damaged costs the steps in it, not the training.
+    """
     if path is None or not path.is_file():
         return _State()
-    tensors, kept = read_tensors(path)
-    if kept["fingerprint"] != fingerprint:
+    try:
+        tensors, kept = read_tensors(path)
+    except CheckpointError as error:
+        print(f"pretrain: {error}; starting over", file=sys.stderr)
+        return _State()
+    if kept.get("fingerprint") != fingerprint:
         return _State()
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

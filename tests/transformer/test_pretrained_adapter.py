@@ -169,3 +169,17 @@ def test_unknown_recipe_and_damaged_state_are_one_line(fitted, cells_of, tmp_pat
     with pytest.raises(UserError, match="pre-train again") as caught:
         Pretrained.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_training_is_not_resumed_with_other_code(cells_of, tmp_path, monkeypatch, capsys):
+    def steps():
+        capsys.readouterr()
+        Pretrained(options(budget_cells=100), workdir=tmp_path / "work").fit(cells_of(), seed=0)
+        return capsys.readouterr().err.count("pretrain: step")
+
+    whole = steps()
+    assert whole > 0
+    assert steps() == 0
+    (tmp_path / "engine.py").write_text("edited = True")
+    monkeypatch.setattr("models.pretrained.ENGINE", tmp_path)
+    assert steps() == whole

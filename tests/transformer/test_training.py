@@ -100,6 +100,14 @@ def test_state_of_another_training_is_left_alone(corpus, small_design, tmp_path)
     assert same(train(design, corpus, resume=path, fingerprint="this")[0], whole)
 
 
+@pytest.mark.parametrize("content", [b"", b"cut off half way"])
+def test_a_damaged_state_costs_its_steps_only(corpus, small_design, tmp_path, capsys, content):
+    design, path = small_design(), tmp_path / "resume.safetensors"
+    path.write_bytes(content)
+    assert same(train(design, corpus, resume=path, fingerprint="this")[0], train(design, corpus)[0])
+    assert "starting over" in capsys.readouterr().err
+
+
 def test_the_random_state_of_the_caller_is_untouched(corpus, small_design):
     design = small_design(dropout=0.1)
     network = build(design, vocabulary=len(corpus.tokenise.vocabulary), specials=2)
