@@ -229,12 +229,17 @@ def main(args: argparse.Namespace) -> int:
     dataset = find_dataset(args.datasets, args.dataset)
     if not args.source.is_file():
         raise UserError(str(args.source), found="no such file", todo="run atlas fetch first")
-    source = read_json(args.source)
+    try:
+        source = read_json(args.source)
+        found = Outcome(status=source["status"], stage="fetch", reason=source["reason"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            str(args.source), found=f"no source.json ({error!r})", expected="what atlas fetch wrote"
+        ) from None
     (args.out / "outcome.json").unlink(missing_ok=True)  # an earlier run's must not vouch for this one
     try:
-        if source["status"] != "ok":
-            outcome = Outcome(status="failed", stage="fetch", reason=source["reason"])
-            prepared = nothing_prepared(dataset)
+        if found.status != "ok":
+            outcome, prepared = found, nothing_prepared(dataset)
         else:
             prepared = prepare(Path(source["path"]), dataset, sha256=source["sha256"])
             outcome = Outcome(status="ok", stage="prepare")

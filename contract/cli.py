@@ -5,11 +5,15 @@ imported only when it is called, so that listing models needs no torch.
 """
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
 
 from contract.errors import UserError
+
+PLACES = {errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.ENAMETOOLONG}
+"""What is wrong with a place on the disk, and not with us."""
 
 
 def dispatch(
@@ -22,7 +26,7 @@ def dispatch(
     """Run one command of a package and return its exit status.
 
     ``commands`` maps a command's name to its module and its one line of help.
-    A ``UserError`` is printed as one line and gives exit status 2.
+    A ``UserError``, or a place that cannot be written, is printed as one line and gives exit status 2.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=about)
@@ -38,6 +42,11 @@ def dispatch(
         return int(command.main(args) or 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in PLACES:
+            raise
+        print(f"error: {error.filename}: found {error.strerror}; choose another place", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

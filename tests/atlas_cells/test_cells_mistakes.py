@@ -1,12 +1,14 @@
 """What a user can get wrong in an h5ad and its entry: one line that names file, entry, found, expected."""
 
+import argparse
+
 import anndata as ad
 import h5py
 import numpy as np
 import pytest
 from scipy import sparse
 
-from atlas.prepare import prepare
+from atlas.prepare import main, prepare
 from contract.errors import UserError
 
 
@@ -159,3 +161,15 @@ def test_what_only_other_programs_write_is_one_line(damage, words, cells, save, 
         prepare(path, entry())
     assert "\n" not in str(error.value)
     assert str(error.value).startswith(f"mine: {path}")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"status": "ok"'])
+def test_a_source_that_fetch_did_not_write_is_one_line(content, tmp_path, monkeypatch):
+    source = tmp_path / "source.json"
+    source.write_text(content)
+    monkeypatch.setattr("atlas.prepare.find_dataset", lambda path, name: None)
+    arguments = argparse.Namespace(datasets="d.yaml", dataset="mine", source=source, out=tmp_path / "out")
+    with pytest.raises(UserError, match="expected what atlas fetch wrote") as error:
+        main(arguments)
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(str(source))

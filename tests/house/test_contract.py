@@ -133,6 +133,19 @@ def test_command_line_prints_one_line(tmp_path: Path, capsys, monkeypatch) -> No
     assert capsys.readouterr().err == "error: here: found 3; look\n"
 
 
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "writing_command.py").write_text(
+        "from contract.files import write_json\nfrom pathlib import Path\n"
+        "def add_arguments(parser): parser.add_argument('--out', type=Path)\n"
+        "def main(args): write_json(args.out / 'x.json', {})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    taken = tmp_path / "writing_command.py"
+    status = dispatch("p", {"go": ("writing_command", "help")}, about="", argv=["go", "--out", str(taken)])
+    assert status == 2
+    assert capsys.readouterr().err == f"error: {taken}: found File exists; choose another place\n"
+
+
 def test_table_aligns_and_shows_gaps() -> None:
     text = table([{"a": "long name", "b": None}, {"a": 1, "b": 2.5}], columns=["a", "b"])
     assert text.splitlines() == ["a          b", "---------  ---", "long name  -", "1          2.5"]
