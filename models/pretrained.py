@@ -115,7 +115,9 @@ class Pretrained:
         counts = _counts(cells)
         with _refusals(self.options):
             columns = fitted.vocabulary.tokens(list(cells.var_names))
-            match(counts, columns, vocabulary=fitted.vocabulary).require()
+            found = match(counts, columns, vocabulary=fitted.vocabulary)
+            print(found, file=sys.stderr)
+            found.require()
             corpus = Corpus(
                 counts=counts, columns=columns, tokenise=_tokeniser(fitted.design, fitted.vocabulary)
             )

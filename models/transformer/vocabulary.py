@@ -55,24 +55,25 @@ class Match:
     """How well cells and vocabulary fit: genes in common, and share of counts on them (NaN: no counts)."""
 
     matched: int
+    measured: int
     vocabulary: int
     count_share: float
 
     @property
     def gene_share(self) -> float:
-        """Share of the vocabulary's genes that the data set measures, in [0, 1]."""
-        return self.matched / self.vocabulary
+        """Share of the data set's genes that the vocabulary knows, in [0, 1]."""
+        return self.matched / self.measured
 
     def require(self, *, genes: float = MIN_GENE_SHARE, counts: float = MIN_COUNT_SHARE) -> None:
         """Refuse data too unlike the corpus.
 
-        The gene share is taken of the vocabulary and the count share of the data, so that
-        both a gene panel under a whole-transcriptome vocabulary and a whole transcriptome
-        under a small vocabulary are caught.
+        Both shares are of the data set: what of it the model can read. How much of the vocabulary
+        a data set measures is told (``str``), not judged: a model that cannot stand a small
+        panel loses on the page, not before it.
         """
         if self.gene_share < genes:
             raise VocabularyError(
-                f"only {self.matched} of the vocabulary's {self.vocabulary} genes are measured "
+                f"only {self.matched} of the data set's {self.measured} genes are in the vocabulary "
                 f"({self.gene_share:.0%}, at least {genes:.0%} needed)"
             )
         if not self.count_share >= counts:
@@ -80,6 +81,12 @@ class Match:
                 f"only {self.count_share:.0%} of the counts fall on genes of the vocabulary "
                 f"(at least {counts:.0%} needed)"
             )
+
+    def __str__(self) -> str:
+        return (
+            f"vocabulary: {self.matched} of the data set's {self.measured} genes known, "
+            f"{self.count_share:.0%} of its counts; {self.matched} of {self.vocabulary} genes measured"
+        )
 
 
 def match(counts: Counts, tokens: np.ndarray, *, vocabulary: Vocabulary) -> Match:
@@ -89,6 +96,7 @@ def match(counts: Counts, tokens: np.ndarray, *, vocabulary: Vocabulary) -> Matc
     inside = float(counts.data[known[counts.indices]].sum(dtype=np.float64))
     return Match(
         matched=int(known.sum()),
+        measured=len(tokens),
         vocabulary=len(vocabulary.genes),
         count_share=inside / total if total > 0 else float("nan"),
     )
