@@ -7,6 +7,7 @@ imported only when it is called, so that listing models needs no torch.
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -39,7 +40,13 @@ def dispatch(
     args = parser.parse_args(argv)
     command = importlib.import_module(commands[args.command][0])
     try:
-        return int(command.main(args) or 0)
+        status = int(command.main(args) or 0)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; the interpreter must not flush into the closed pipe at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,8 @@
 """The borders: one-line errors, closed YAML, atomic files, the command line."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,15 @@ from contract.errors import UserError, suggestion
 from contract.files import atomic, read_json, sha256, write_json
 from contract.outcome import Outcome
 
+PIPED = """
+import sys, types
+from contract.cli import dispatch
+talker = types.ModuleType("talker")
+talker.add_arguments = lambda parser: None
+talker.main = lambda args: print("x" * 10_000_000)
+sys.modules["talker"] = talker
+sys.exit(dispatch("p", {"go": ("talker", "help")}, about="", argv=["go"]))
+"""
 SCHEMA = {
     "type": "object",
     "additionalProperties": False,
@@ -144,6 +155,15 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, capsys, monk
     status = dispatch("p", {"go": ("writing_command", "help")}, about="", argv=["go", "--out", str(taken)])
     assert status == 2
     assert capsys.readouterr().err == f"error: {taken}: found File exists; choose another place\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """``python -m models list | head -1``: the pipe is closed before the table is out."""
+    command = [sys.executable, "-c", PIPED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
 
 
 def test_table_aligns_and_shows_gaps() -> None:
