@@ -44,7 +44,7 @@ def dispatch(
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough; the interpreter must not flush into the closed pipe at its end.
+        # The reader (`| head`) has seen enough; nothing may be flushed into the closed pipe at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UserError as error:
