@@ -167,9 +167,9 @@ ROWS = (
         "scgraph_ontorwr",
         "scGraph-OntoRWR",
         "Do types that the Cell Ontology calls near lie near? Correlation without the trivial "
-        "diagonal; coarse below 8 types, and only as good as the ontology.",
+        "diagonal; coarse below 8 types, and only as good as the ontology. Not 0 by chance where types "
+        "differ in size: centroids of rare types lie further out (noise: 0.24 on kang_ctrl_8donors).",
         worst=-1.0,
-        chance=0.0,
         needs=("labels", "ontology"),
         control_order=("ontology_oracle", "noise"),
         reference_space="cell ontology",
@@ -192,10 +192,9 @@ ROWS = (
         "scgraph_ontorwr_z",
         "scGraph-OntoRWR (z)",
         "How many standard deviations above shuffled types the agreement with the ontology lies; "
-        "grows with the number of types.",
+        "grows with the number of types, and with how unequal their sizes are.",
         best=inf,
         worst=-inf,
-        chance=0.0,
         needs=("labels", "ontology"),
         control_order=("ontology_oracle", "noise"),
         reference_space="cell ontology",

@@ -13,13 +13,8 @@ from models.options import JitterOptions
 from models.registry import ADAPTERS
 
 
-class Oracle:
-    """A corner of the unit cube for each true type, jittered.
-
-    Cells without a label share one corner of their own.
-    """
-
-    card = ADAPTERS["oracle"].card
+class _Told:
+    """What is handed the truth and learns nothing."""
 
     def __init__(self, options: JitterOptions, *, truth: pd.DataFrame, seed: int) -> None:
         self.options, self.truth, self.seed = options, truth, seed
@@ -27,6 +22,15 @@ class Oracle:
     def fit(self, train: AnnData, *, seed: int) -> Self:
         """Nothing to learn."""
         return self
+
+
+class Oracle(_Told):
+    """A corner of the unit cube for each true type, jittered.
+
+    Cells without a label share one corner of their own.
+    """
+
+    card = ADAPTERS["oracle"].card
 
     def embed(self, cells: AnnData) -> np.ndarray:
         """One-hot type plus jitter (N, types).
@@ -41,7 +45,7 @@ class Oracle:
         return _jittered(np.eye(len(names))[code], cells, options=self.options, seed=self.seed)
 
 
-class OntologyOracle:
+class OntologyOracle(_Told):
     """True types as points whose distances follow the Cell Ontology, jittered.
 
     Points come from classical scaling of the shortest ways between types along ``is_a`` edges,
@@ -50,13 +54,6 @@ class OntologyOracle:
     """
 
     card = ADAPTERS["ontology_oracle"].card
-
-    def __init__(self, options: JitterOptions, *, truth: pd.DataFrame, seed: int) -> None:
-        self.options, self.truth, self.seed = options, truth, seed
-
-    def fit(self, train: AnnData, *, seed: int) -> Self:
-        """Nothing to learn."""
-        return self
 
     def embed(self, cells: AnnData) -> np.ndarray:
         """Points plus jitter (N, dimensions).

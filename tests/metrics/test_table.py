@@ -94,8 +94,13 @@ def test_controls_come_in_the_declared_order(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, m in TABLE.items() if m.chance is not None])
 def test_noise_scores_about_chance(name: str) -> None:
-    tolerance = 2.5 if name.endswith("_z") else 0.2
-    assert EVALUATE[name](CONTROLS["noise"]) == pytest.approx(TABLE[name].chance, abs=tolerance)
+    assert EVALUATE[name](CONTROLS["noise"]) == pytest.approx(TABLE[name].chance, abs=0.2)
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("scgraph_ontorwr", 0.2), ("scgraph_ontorwr_z", 2.5)])
+def test_noise_agrees_with_no_ontology_where_types_are_of_like_size(name: str, tolerance: float) -> None:
+    """30 to 48 cells a type here. The table declares no chance: with rare types noise is above 0 (docs/LOG.md)."""
+    assert EVALUATE[name](CONTROLS["noise"]) == pytest.approx(0.0, abs=tolerance)
 
 
 @pytest.mark.parametrize("name", ["rogi", "lcad", "lcad_errors", "ece", "rogi_xd"])
