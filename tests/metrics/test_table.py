@@ -99,7 +99,7 @@ def test_noise_scores_about_chance(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "tolerance"), [("scgraph_ontorwr", 0.2), ("scgraph_ontorwr_z", 2.5)])
 def test_noise_agrees_with_no_ontology_where_types_are_of_like_size(name: str, tolerance: float) -> None:
-    """30 to 48 cells a type here. The table declares no chance: with rare types noise is above 0 (docs/LOG.md)."""
+    """30 to 48 cells a type here; with rare types noise scores above 0, so no chance is declared."""
     assert EVALUATE[name](CONTROLS["noise"]) == pytest.approx(0.0, abs=tolerance)
 
 
