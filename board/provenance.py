@@ -34,11 +34,21 @@ PACKAGES = [
 def provenance(*, study: Path, inputs: Sequence[Path]) -> dict[str, Any]:
     """Code, package versions and hashes of all inputs: the same on every repeat."""
     return {
-        "study": {"path": study.as_posix(), "sha256": sha256(study)},
-        "inputs": {path.as_posix(): sha256(path) for path in sorted(_with_companions(inputs))},
+        "study": {"path": _shown(study), "sha256": sha256(study)},
+        "inputs": {_shown(path): sha256(path) for path in sorted(_with_companions(inputs))},
         "code": commit(Path(__file__).resolve().parent),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
     }
+
+
+def _shown(path: Path) -> str:
+    """A path from here on; of one elsewhere the last three parts, which tell data sets apart."""
+    if not path.is_absolute():
+        return path.as_posix()
+    here = Path.cwd()
+    return (
+        path.relative_to(here).as_posix() if path.is_relative_to(here) else "/".join(["…", *path.parts[-3:]])
+    )
 
 
 def _with_companions(paths: Sequence[Path]) -> set[Path]:

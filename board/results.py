@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from board.text import reason_for
 from contract.errors import UserError
 from contract.files import read_json
 from metrics.table import TABLE
@@ -174,7 +175,16 @@ def read_rows(study: Study, paths: Sequence[Path]) -> pa.Table:
     tables = [_table(path) for path in paths]
     for path, table in zip(paths, tables, strict=True):
         _check_rows(table.to_pandas(), study=study, where=str(path))
-    return pa.concat_tables(tables).sort_by([(name, "ascending") for name in SCHEMA.names])
+    table = _publishable(pa.concat_tables(tables))
+    return table.sort_by([(name, "ascending") for name in SCHEMA.names])
+
+
+def _publishable(table: pa.Table) -> pa.Table:
+    """The same rows; their reasons name no folder of this machine."""
+    pairs = zip(table["dataset"].to_pylist(), table["reason"].to_pylist(), strict=True)
+    reasons = [text and reason_for(dataset, text) for dataset, text in pairs]
+    place = SCHEMA.get_field_index("reason")
+    return table.set_column(place, SCHEMA.field(place), pa.array(reasons, type=pa.string()))
 
 
 def _table(path: Path) -> pa.Table:
@@ -232,7 +242,7 @@ def _run(record: Mapping[str, Any]) -> Run:
         fit=record["fit"],
         seed=record["seed"],
         control=bool(record["control"]),
-        outcome=record["outcome"],
+        outcome=_outcome(record["dataset"], record["outcome"]),
         card=record["card"] or {},
         options=record["options"] or {},
         cost=record["cost"] or {},
@@ -242,4 +252,14 @@ def _run(record: Mapping[str, Any]) -> Run:
 
 
 def _dataset(name: str, path: Path) -> DataSet:
-    return DataSet(id=name, report=_json(path), outcome=_json(path.with_name("outcome.json")))
+    outcome = _outcome(name, _json(path.with_name("outcome.json")))
+    return DataSet(id=name, report=_json(path), outcome=outcome)
+
+
+def _outcome(dataset: str, outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Status, stage and reason; the end of the log stays on the machine."""
+    return {
+        "status": outcome["status"],
+        "stage": outcome["stage"],
+        "reason": reason_for(dataset, outcome.get("reason") or ""),
+    }

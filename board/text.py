@@ -1,10 +1,13 @@
 """Numbers and names as people read them."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 NOTHING = "–"
+# "…/" before a name, from a word that begins with "/" or "C:\\"; addresses (https://…) are left alone.
+FOLDERS = re.compile(r"(?<![\w:/.\\~-])(?:~?/|[A-Za-z]:\\)(?:[^\s/\\:;,'\"()]+[/\\])+(?=[^\s/\\])")
 
 
 def number(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
@@ -52,6 +55,17 @@ def count(number_of: int, one: str, many: str = "") -> str:
     return f"{number_of:,} {one if number_of == 1 else many or one + 's'}"
 
 
+def without_folders(text: str) -> str:
+    """Absolute paths as ``…/name``: where a file lay on the machine that made a page is nobody's business."""
+    return FOLDERS.sub("…/", text)
+
+
+def reason_for(dataset: str, text: str) -> str:
+    """A reason as it stands beside the name of its data set: without folders and that name once more."""
+    again = rf"(^|: ){re.escape(dataset)}: (?:…/{re.escape(dataset)}\.h5ad: )?"
+    return re.sub(again, r"\1", without_folders(text), count=1)
+
+
 def tidy(value: Any, *, longest: int = 60) -> str:
     """A JSON value as one line; long lists and mappings are cut, and say so."""
     if value is None:
@@ -66,7 +80,7 @@ def tidy(value: Any, *, longest: int = 60) -> str:
         return _cut([f"{key}: {tidy(inner)}" for key, inner in value.items()], longest=longest)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return _cut([tidy(inner) for inner in value], longest=longest)
-    return str(value)
+    return without_folders(str(value))
 
 
 def _cut(parts: list[str], *, longest: int) -> str:

@@ -72,6 +72,21 @@ def test_command_writes_four_files_and_repeats_to_the_byte(tmp_path, capsys) -> 
     assert (out / "index.html").stat().st_size < 1_000_000
 
 
+def test_no_folder_of_this_machine_is_published(tmp_path) -> None:
+    """A refused file names its path; the page, and what lies beside it, names only the file."""
+    reason = "blood: /home/jo/secret/blood_raw.h5ad: found no counts"
+    told = [row(metric="clisi", model="scvi", status="failed", reason=f"prepare: {reason}")]
+    arguments = files(tmp_path, [*whole_study(), *told])
+    bad = {"status": "failed", "stage": "prepare", "reason": reason, "log_tail": "/home/jo/secret"}
+    write_json(tmp_path / "data" / "blood" / "outcome.json", bad)
+    assert board("page", *arguments) == 0
+    for path in (tmp_path / "out").iterdir():
+        assert b"secret" not in path.read_bytes(), path
+        assert str(tmp_path).encode() not in path.read_bytes(), path
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "blood failed at prepare: …/blood_raw.h5ad: found no counts. Nothing was measured" in page
+
+
 def test_check_lists_what_failed(tmp_path, capsys) -> None:
     rows = [*whole_study(), row(metric="clisi", model="scvi", status="failed", reason="out of memory")]
     assert board("page", *files(tmp_path, rows)) == 0

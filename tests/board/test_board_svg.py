@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from board.svg import Point, gain_scale, round_values, scatter, spread, whisker
-from board.text import count, listing, number, percent, seconds, size, tidy
+from board.text import count, listing, number, percent, reason_for, seconds, size, tidy
 
 
 def test_scale_holds_zero_margin_and_values() -> None:
@@ -109,3 +109,20 @@ def test_spread_keeps_order_and_distance() -> None:
 )
 def test_plain_words(made, text) -> None:
     assert made == text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("blood: /home/jo/d/blood.h5ad: found 3", "found 3"),
+        ("prepare: blood: /home/jo/x.h5ad: found 3", "prepare: …/x.h5ad: found 3"),
+        ("C:\\Users\\jo\\x.h5ad and ~/a/b.txt", "…/x.h5ad and …/b.txt"),
+        (
+            "https://doi.org/10.1/x, results/data/x and 1/2 of /x",
+            "https://doi.org/10.1/x, results/data/x and 1/2 of /x",
+        ),
+        ("not blood: of another", "not blood: of another"),
+    ],
+)
+def test_reasons_name_files_but_no_folders(said, shown) -> None:
+    assert reason_for("blood", said) == shown
