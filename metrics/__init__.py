@@ -32,8 +32,8 @@ _HOMES = {
         "scib_total",
         "scibe_total",
     ),
-    "metrics.centroids": ("ScGraph", "scgraph"),
-    "metrics.walk": ("OntoReference", "OntoRwr", "ontorwr_reference", "scgraph_ontorwr"),
+    "metrics.centroids": ("ScGraph", "ScGraphReference", "scgraph", "scgraph_reference"),
+    "metrics.walk": ("OntoReference", "OntoRwr", "cosines", "ontorwr_reference", "scgraph_ontorwr"),
     "metrics.ancestry": ("Lcad", "OntologyGraph", "lcad"),
     "metrics.roughness": ("RogiLabels", "rogi", "rogi_labels", "rogi_xd"),
     "metrics.structure": (

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metrics.centroids import correlate
+from metrics.agreement import correlate
 from metrics.checks import Floats, Ints, Undefined
 
 

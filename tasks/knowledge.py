@@ -34,12 +34,10 @@ class Knowledge:
         path = self.cache / f"ontorwr-{self._hash()}.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as stored:
-                nodes = tuple(str(node) for node in stored["nodes"])
-                return OntoReference(nodes=nodes, vectors=stored["vectors"], walk=stored["walk"])
+                return OntoReference(tuple(map(str, stored["nodes"])), stored["vectors"])
         reference = ontorwr_reference(self.ontology.edges)
         with atomic(path) as temporary:
-            nodes = np.array(reference.nodes, dtype=str)
-            np.savez(temporary, nodes=nodes, vectors=reference.vectors, walk=reference.walk)
+            np.savez(temporary, nodes=np.array(reference.nodes, dtype=str), vectors=reference.vectors)
         return reference
 
     def _hash(self) -> str:

@@ -8,9 +8,10 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
 import metrics
-from metrics import OntologyGraph, Undefined
-from metrics.centroids import most_variable, principal_components
+from metrics import OntologyGraph, Undefined, expression
+from metrics.expression import most_variable, principal_components
 from metrics.roughness import curve, merges
+from metrics.walk import random_walk
 
 
 def random_graph(seed: int, n: int = 40) -> list[tuple[str, str]]:
@@ -53,21 +54,110 @@ def test_right_answers_only() -> None:
 
 
 def test_the_walk_tends_to_its_closed_form() -> None:
-    reference = metrics.ontorwr_reference(random_graph(1))
+    reference = metrics.ontorwr_reference(random_graph(1), restart=0.6)
     index = {term: i for i, term in enumerate(reference.nodes)}
     adjacency = np.zeros((len(index),) * 2)
     for child, parent in random_graph(1):
         adjacency[index[child], index[parent]] = adjacency[index[parent], index[child]] = 1
     step = adjacency / adjacency.sum(axis=1, keepdims=True)
-    closed = 0.7 * np.linalg.inv(np.eye(len(index)) - 0.3 * step)
-    np.testing.assert_allclose(reference.walk, closed, atol=1e-4)
+    closed = 0.6 * np.linalg.inv(np.eye(len(index)) - 0.4 * step)
+    walk = random_walk(adjacency, restart=0.6)
+    np.testing.assert_allclose(walk, closed, atol=1e-4)
     # All components kept: distances of the vectors follow from the logs' left singular basis.
     n = len(index)
-    logs = np.log(reference.walk + 1 / n**2) - np.log(1 / n**2)
+    logs = np.log(walk + 1 / n**2) - np.log(1 / n**2)
     root = sparse.linalg.aslinearoperator(logs @ logs.T).matmat(np.eye(n))
     values, basis = np.linalg.eigh(root)
     gram = basis * np.sqrt(np.maximum(values, 0)) @ basis.T
     np.testing.assert_allclose(reference.vectors @ reference.vectors.T, gram, atol=1e-6)
+
+
+def test_text_makes_near_words_nearer() -> None:
+    random = np.random.default_rng(3)
+    terms = sorted({term for edge in cells.EDGES for term in edge})
+    text = {term: 1 + random.normal(size=30) for term in terms}
+    found = metrics.cosines(cells.EDGES, text)
+    one, other = (np.array(text[term]) for term in cells.EDGES[5])
+    assert found[5] == pytest.approx(1 - pdist([one, other], "cosine")[0])
+    weighted = metrics.ontorwr_reference(cells.EDGES, text=text)
+    assert (weighted.edge_weight, weighted.n_raised) == ("text", int((found < 0.01).sum()))
+    assert (cells.reference().edge_weight, cells.reference().n_raised) == ("none", 0)
+    same = metrics.ontorwr_reference(cells.EDGES, text={term: [2.0, 0.0] for term in terms})
+    np.testing.assert_allclose(same.distances(terms), cells.reference().distances(terms), atol=1e-9)
+
+
+def test_an_edge_against_its_text_stays_an_edge() -> None:
+    terms = sorted({term for edge in cells.EDGES for term in edge})
+    text = dict.fromkeys(terms, np.array([1.0, 0.0])) | {"n15": np.array([-1.0, 0.0])}
+    found = metrics.ontorwr_reference(cells.EDGES, text=text)
+    assert found.n_raised == 1
+    assert np.isfinite(found.vectors).all()
+    with pytest.raises(ValueError, match=r"1 of 15 terms have no text vector \('n9'\)"):
+        metrics.cosines(cells.EDGES, {term: text[term] for term in terms if term != "n9"})
+    with pytest.raises(ValueError, match="'n9' has no direction"):
+        metrics.cosines(cells.EDGES, text | {"n9": np.zeros(2)})
+
+
+@pytest.mark.parametrize("width", [2, 10, 60])
+def test_noise_agrees_with_no_ontology_however_rare_its_types(width: int) -> None:
+    """Centroids of rare types scatter further, and leaves, some of them rare here, lie furthest out."""
+    sizes = dict.fromkeys(cells.reference().nodes, 300) | dict.fromkeys(cells.LEAVES[::3], 12)
+    ids = np.repeat(list(sizes), list(sizes.values()))
+    found = []
+    for seed in range(12):
+        Z = np.random.default_rng(seed).normal(size=(len(ids), width))
+        found.append(metrics.scgraph_ontorwr(Z, ids, cells.reference(), n_permutations=20))
+    assert {one.n_per_type for one in found} == {12}
+    scores = np.array([one.score for one in found])
+    assert abs(scores.mean()) < 4 * scores.std() / np.sqrt(len(scores)) < 0.2
+    assert abs(np.mean([one.z_score for one in found])) < 1
+    assert np.mean([one.without_diagonal for one in found]) > 0.05
+
+
+def test_types_of_one_size_are_drawn_whole() -> None:
+    ids = np.repeat(cells.LEAVES, 30)
+    Z = np.random.default_rng(4).normal(size=(len(ids), 3)) + np.eye(8)[np.repeat(range(8), 30), :3]
+    found = metrics.scgraph_ontorwr(Z, ids, cells.reference())
+    assert (found.score, found.n_per_type) == (found.without_diagonal, 30)
+
+
+def batches_of_types() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log expression of 6 types in 2 batches, the last type in one of them only."""
+    random = np.random.default_rng(11)
+    kind = np.repeat(np.arange(6), 80)
+    batch = np.where(kind == 5, 0, np.arange(len(kind)) % 2)
+    genes = random.normal(size=(6, 30)) * np.linspace(0.2, 1.5, 6)[:, None]
+    X = np.abs(2 + genes[kind] + 0.3 * batch[:, None] + 0.3 * random.normal(size=(len(kind), 30)))
+    return X, np.array(["a", "b"])[batch], np.array([f"t{k}" for k in kind])
+
+
+def test_scgraph_knows_its_own_batches() -> None:
+    X, batch, labels = batches_of_types()
+    reference = metrics.scgraph_reference(X, batch, labels)
+    found = metrics.scgraph(X, labels, reference)
+    assert found.score > 0.8
+    assert found.z_score > 2
+    assert found.p_value < 0.05
+    assert (found.n_types, found.n_used, found.n_unseen_pairs, found.n_left_out) == (6, 480, 0, 0)
+    parted = np.where(np.isin(labels, ["t4", "t5"]), np.where(labels == "t5", "a", "b"), batch)
+    assert metrics.scgraph_reference(X, parted, labels).n_unseen_pairs == 1
+    noise = metrics.scgraph(np.random.default_rng(0).normal(size=X.shape), labels, reference)
+    assert abs(noise.score) < 0.5
+    assert noise.correlation > 0.5  # the diagonal of zeros counts there
+
+
+def test_types_without_a_reference_are_left_out_and_counted() -> None:
+    X, batch, labels = batches_of_types()
+    reference = metrics.scgraph_reference(X, batch, labels)
+    other = np.where(labels == "t0", "new", labels)
+    few = np.flatnonzero(labels == "t1")[:9]
+    kept = (labels != "t1") | np.isin(np.arange(len(labels)), few)
+    found = metrics.scgraph(X[kept], other[kept], reference)
+    assert (sorted(found.per_type), found.n_left_out) == (["t2", "t3", "t4", "t5"], 2)
+    rest = np.isin(labels, ["t2", "t3", "t4", "t5"])
+    assert found.per_type == metrics.scgraph(X[rest], labels[rest], reference).per_type
+    with pytest.raises(Undefined, match="2 labels of the reference"):
+        metrics.scgraph(X[rest], np.where(labels[rest] < "t4", "new", labels[rest]), reference)
 
 
 def test_types_too_few_or_unknown() -> None:
@@ -145,11 +235,16 @@ def test_variable_genes_are_scanpys() -> None:
 
 
 @pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
-def test_components_are_those_of_svd(shape: tuple[int, int]) -> None:
-    X = np.random.default_rng(1).normal(size=shape)
+@pytest.mark.parametrize("made", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
+@pytest.mark.parametrize("dense_up_to", [0, 3000])
+def test_components_are_those_of_svd(shape, made, dense_up_to, monkeypatch) -> None:
+    monkeypatch.setattr(expression, "DENSE_UP_TO", dense_up_to)
+    X = 3 + np.random.default_rng(1).normal(size=shape)
     left, values, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
-    ours = principal_components(sparse.csr_matrix(X), 5)
+    ours = principal_components(made(X), 5)
     np.testing.assert_allclose(np.abs(ours), np.abs(left * values)[:, :5], atol=1e-9)
+    with pytest.raises(Undefined, match="expression has NaN"):
+        principal_components(made(np.where(np.eye(*shape) == 1, np.nan, X)), 5)
 
 
 def test_edges_of_answers() -> None:

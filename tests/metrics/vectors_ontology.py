@@ -13,7 +13,8 @@ import metrics
 from atlas.ontology import Ontology
 from contract.errors import UserError
 from metrics import OntologyGraph, Undefined
-from metrics.centroids import MIN_BATCH, MIN_CELLS, TRIM, correlate, trimmed_centroids
+from metrics.agreement import correlate
+from metrics.centroids import MIN_BATCH, MIN_CELLS, TRIM, trimmed_centroids
 from metrics.walk import ontorwr_reference, random_walk, scgraph_ontorwr
 
 
@@ -113,11 +114,12 @@ def scgraph(case, check, base) -> None:
     inputs = base["inputs"] | case["inputs"]
     X, batch, labels = (np.array(inputs[key]) for key in ("X_log1p", "batch", "celltype"))
     assert (inputs["thres_batch"], inputs["thres_celltype"], inputs["n_pcs"]) == (100, 10, 10)
+    reference = metrics.scgraph_reference(
+        X, batch, labels, trim=inputs["trim_rate"], n_top_genes=inputs["n_top_genes"]
+    )
     for name, wanted in case["expected"].items():
         Z = np.array(inputs["embeddings"][name])
-        found = metrics.scgraph(
-            X, Z, batch, labels, trim=inputs["trim_rate"], n_top_genes=inputs["n_top_genes"]
-        )
+        found = metrics.scgraph(Z, labels, reference)
         ours = {"Rank-PCA": found.rank, "Corr-PCA": found.correlation, "Corr-Weighted": found.score}
         check(ours, wanted, case["tolerance"])
         assert found.n_types == 4
@@ -159,20 +161,26 @@ def scgraph_edges(case, check, base) -> None:
     for key, (names, kept) in refused.items():
         expected.pop(key)
         with pytest.raises(Undefined):
-            metrics.scgraph(X[kept], X[kept], names[kept], labels[kept])
+            metrics.scgraph_reference(X[kept], names[kept], labels[kept])
     # Which cells the other keys keep is not in the file: these hold whatever they are.
     for key in ("single_batch", "three_types", "one_batch_with_single_type"):
         for wanted in expected.pop(key).values():
             assert all(-1 - 1e-9 <= value <= 1 + 1e-9 for value in wanted.values())
-    one = metrics.scgraph(X, X, np.full(len(X), "b"), labels)
+    one = metrics.scgraph(X, labels, metrics.scgraph_reference(X, np.full(len(X), "b"), labels))
     assert one.n_unseen_pairs == 0
     assert one.correlation > 0.99
     assert not expected
 
 
-def cosine_weights(inputs: dict) -> dict[tuple[str, str], float]:
-    unit = {term: np.array(v) / np.linalg.norm(v) for term, v in inputs["text_vectors"].items()}
-    return {(child, parent): float(unit[child] @ unit[parent]) for child, parent in inputs["edges"]}
+def stepped(inputs: dict) -> np.ndarray:
+    """The walk itself, over cosines of the text vectors."""
+    text = {term: np.array(v) / np.linalg.norm(v) for term, v in inputs["text_vectors"].items()}
+    index = {term: i for i, term in enumerate(sorted(text))}
+    adjacency = np.zeros((len(text),) * 2)
+    for child, parent in inputs["edges"]:
+        cosine = text[child] @ text[parent]
+        adjacency[index[child], index[parent]] = adjacency[index[parent], index[child]] = cosine
+    return random_walk(adjacency, restart=inputs["restart"])
 
 
 def toy_walk(case, check) -> None:
@@ -180,7 +188,7 @@ def toy_walk(case, check) -> None:
     assert inputs["stop"] == {"frobenius": 1e-4, "max_iter": 50}
     reference = ontorwr_reference(
         map(tuple, inputs["edges"]),
-        weights=cosine_weights(inputs),
+        text=inputs["text_vectors"],
         restart=inputs["restart"],
         rank=inputs["dca_dim"],
     )
@@ -189,7 +197,7 @@ def toy_walk(case, check) -> None:
     tolerance = case["tolerance"]
     ours = {
         "nodes": list(reference.nodes),
-        "rwr": reference.walk,
+        "rwr": stepped(inputs),
         "distances": reference.distances(reference.nodes),
         "types": list(found.per_type),
         "score_pearson_with_diagonal": found.published,
