@@ -14,6 +14,7 @@ from metrics.knn import KBET_K, Neighbors, connectivities, neighbors, with_self
 
 COMPONENTS = 100
 DENSE_BELOW = 400
+TRIVIAL = 1e-5  # of an eigenvalue's distance from 1, in single precision
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _diffusion_map(graph: sparse.csr_matrix) -> Floats:
     kernel = density @ graph @ density
     root = sparse.diags(1.0 / np.sqrt(np.asarray(kernel.sum(axis=0)).ravel()))
     values, vectors = _leading(root @ kernel @ root, min(COMPONENTS, graph.shape[0] - 1))
-    trivial = np.abs(1.0 - values) < 1e-7
+    trivial = np.abs(1.0 - values) < TRIVIAL
     weights = np.where(trivial, 1.0, values / np.where(trivial, 1.0, 1.0 - values))
     return vectors * weights
 
@@ -103,5 +104,6 @@ def _leading(matrix: sparse.spmatrix, count: int) -> tuple[Floats, Floats]:
         values, vectors = np.linalg.eigh(matrix.toarray())
         chosen = np.argsort(-np.abs(values), kind="stable")[:count]
         return values[chosen], vectors[:, chosen]
-    start = np.random.default_rng(0).uniform(0.5, 1.5, matrix.shape[0])
-    return eigsh(matrix.tocsr(), k=count, which="LM", v0=start)
+    start = np.random.default_rng(0).uniform(0.5, 1.5, matrix.shape[0]).astype(np.float32)
+    values, vectors = eigsh(matrix.tocsr().astype(np.float32), k=count, which="LM", v0=start)
+    return values.astype(np.float64), vectors.astype(np.float64)

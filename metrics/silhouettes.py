@@ -9,14 +9,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import cdist
 
 from metrics.checks import Floats, Ints, Undefined, codes, embedding, spread_out
+from metrics.pairs import sums as pair_sums
 
 Distance = Literal["euclidean", "cosine"]
 Between = Literal["nearest", "mean_other", "furthest"]
-BLOCK_BYTES = 2**26
-WIDE = 16  # from here on a matrix product is faster than differences, coordinate by coordinate
 
 
 @dataclass(frozen=True)
@@ -33,24 +31,22 @@ class DistanceSums:
 
 
 def distance_sums(Z: ArrayLike, labels: ArrayLike, metric: Distance = "euclidean") -> DistanceSums:
-    """Sum the distances of every cell to every label. Z (N, D), labels (N,); float64, O(N² D).
+    """Sum the distances of every cell to every label. Z (N, D), labels (N,).
 
-    Undefined with NaN, and for cosine with a cell at the origin, which has no direction.
+    O(N² D), but O(N L D) for cosine, which adds up: Σ (1 - x·y) = n - x·Σy. Undefined with NaN,
+    and for cosine with a cell at the origin, which has no direction.
     """
     points = embedding(Z)
     names, own = codes(labels, what="label", n=len(points))
-    # Centred, so that the products of wide embeddings lose few digits.
-    points = _directions(points) if metric == "cosine" else points - points.mean(axis=0)
-    order = np.argsort(own, kind="stable")
     counts = np.bincount(own, minlength=len(names))
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    grouped = points[order]
-    sums = np.empty((len(points), len(names)))
-    step = max(1, BLOCK_BYTES // (8 * len(points)))
-    for start in range(0, len(points), step):
-        block = _distance_block(points[start : start + step], grouped, metric)
-        sums[start : start + step] = np.add.reduceat(block, starts, axis=1)
-    return DistanceSums(sums, counts, own, names)
+    if metric == "cosine":
+        directions = _directions(points)
+        towards = np.zeros((len(names), points.shape[1]))
+        np.add.at(towards, own, directions)
+        return DistanceSums(counts - directions @ towards.T, counts, own, names)
+    if metric != "euclidean":
+        raise ValueError(f"unknown distance {metric!r}; known: euclidean, cosine")
+    return DistanceSums(pair_sums(points - points.mean(axis=0), own), counts, own, names)
 
 
 def _directions(points: Floats) -> Floats:
@@ -60,21 +56,6 @@ def _directions(points: Floats) -> Floats:
             f"{int((lengths == 0).sum())} cells lie at the origin, where cosine distance is undefined"
         )
     return points / lengths[:, None]
-
-
-def _distance_block(rows: Floats, columns: Floats, metric: Distance) -> Floats:
-    if metric == "euclidean" and rows.shape[1] < WIDE:
-        return cdist(rows, columns)
-    if metric == "euclidean":
-        # |x|² + |y|² - 2xy: off by about 1e-8 of the longest vector where two cells are alike.
-        squares = rows @ columns.T
-        squares *= -2.0
-        squares += np.einsum("ij,ij->i", columns, columns)
-        squares += np.einsum("ij,ij->i", rows, rows)[:, None]
-        return np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
-    if metric == "cosine":
-        return 1.0 - rows @ columns.T
-    raise ValueError(f"unknown distance {metric!r}; known: euclidean, cosine")
 
 
 def silhouette_samples(sums: DistanceSums, *, between: Between = "nearest") -> Floats:

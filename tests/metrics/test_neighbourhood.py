@@ -31,10 +31,11 @@ def clouds() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", clouds())
-@pytest.mark.parametrize("block", [None, 7])
-def test_neighbours_are_those_of_brute_force(name: str, block: int | None) -> None:
+@pytest.mark.parametrize("small", [1024, 0])
+def test_neighbours_are_those_of_brute_force(name: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metrics.pairs.SMALL", small)  # 0: single precision proposes
     Z = clouds()[name].astype(np.float64)
-    found = neighbors(clouds()[name], 12, block=block)
+    found = neighbors(clouds()[name], 12)
     indices, distances = brute(Z, 12)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-6, atol=1e-12)
     if name != "islands":  # centring moves the last digit, which decides among points 1e-9 apart
