@@ -1,0 +1,1 @@
+"""Speed, memory and response of the scores, each measured by a command; results in ``RESULTS.md``."""
