@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from board.intervals import Component, Interval, combine, jackknife_component, mean_component
+from board.intervals import Component, Interval, combine, jackknife_component, learned, mean_component
 from board.samples import Sample
 
 FEWEST_UNITS = 4  # below this an interval is wider than the metric, and no verdict is given
 FEWEST_TRAININGS = 5  # below this an interval is about these trainings, not about the recipe
+NO_SPREAD = 1e-9  # gains of units that are equal to rounding tell nothing of the next unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +36,7 @@ def gain(
     fixed: tuple[bool, bool],
     planned: int,
     kind: str,
+    learned_from: int | None,
 ) -> Gain:
     """How much ``own`` exceeds ``reference``, paired over the units that both have.
 
@@ -50,6 +52,8 @@ def gain(
         How many trainings of ``own`` were run, failed ones included.
     kind
         ``donor``, ``batch`` or ``none``: what an independent unit is.
+    learned_from
+        How many units either side, or a probe on them, was fitted on; null where nothing was.
     """
     if not own.ok:
         return Gain(value=None, interval=None, units=0, reason=own.reason)
@@ -69,7 +73,13 @@ def gain(
         return blank
     if not paired.per_unit and paired.left_out:
         return replace(blank, reason=f"the jackknife is incomplete: {paired.left_out}")
+    if np.ptp(paired.parts) < NO_SPREAD:
+        return replace(blank, reason="every unit shows the same gain, so their spread cannot be estimated")
+    if learned_from == 0:
+        return replace(blank, reason="it is not known how many units were learned from")
     of_units = mean_component(paired.parts) if paired.per_unit else jackknife_component(paired.parts)
+    if learned_from is not None:
+        of_units = learned(of_units, units=units, learned_from=learned_from)
     interval = combine(paired.value, [of_units, *seeded], level=level, units=units)
     return replace(blank, interval=interval)
 

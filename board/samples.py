@@ -1,7 +1,8 @@
 """Values of each contestant on a task's primary metric, as arrays over trainings and units."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,18 +47,28 @@ class Sample:
         return float(np.nanmean(values[self.trained], axis=1).mean())
 
 
+class _Row(NamedTuple):
+    """What counts of a score row, once it is known whose it is."""
+
+    training: str
+    unit: str
+    value: float
+    status: str
+    reason: str
+
+
 def primary_samples(
     rows: pd.DataFrame, primary: Mapping[str, Primary]
 ) -> dict[tuple[str, str, str], dict[str, Sample]]:
     """``(task, dataset, access)`` → contestant → its values on the task's primary metric."""
-    groups: dict[tuple[str, str, str], dict[str, Sample]] = {}
+    groups: dict[tuple[str, str, str], dict[str, list[_Row]]] = {}
     for task, rule in primary.items():
         chosen = primary_rows(rows, task=task, primary=rule)
-        for (dataset, access), group in chosen.groupby(["dataset", "access"], sort=True):
-            groups[task, dataset, access] = {
-                model: sample(own) for model, own in group.groupby("model", sort=True)
-            }
-    return groups
+        chosen = chosen.assign(training=training(chosen)).sort_values(["dataset", "access", "model"])
+        columns = ["dataset", "access", "model", "training", "unit", "value", "status", "reason"]
+        for dataset, access, model, *own in chosen[columns].itertuples(index=False, name=None):
+            groups.setdefault((task, dataset, access), {}).setdefault(model, []).append(_Row(*own))
+    return {key: {model: _sample(own) for model, own in models.items()} for key, models in groups.items()}
 
 
 def primary_rows(rows: pd.DataFrame, *, task: str, primary: Primary) -> pd.DataFrame:
@@ -69,31 +80,34 @@ def primary_rows(rows: pd.DataFrame, *, task: str, primary: Primary) -> pd.DataF
 def training(rows: pd.DataFrame) -> pd.Series:
     """Which training a row belongs to: pre-training seed and fitting seed, as one text."""
     seeds = rows[["pretrain_seed", "fit_seed"]].astype("object")
-    return seeds.where(seeds.notna(), "-").astype(str).agg("/".join, axis=1)
+    first, second = (seeds[name].where(seeds[name].notna(), "-").astype(str) for name in seeds)
+    return first + "/" + second
 
 
-def sample(rows: pd.DataFrame) -> Sample:
+def _sample(rows: Sequence[_Row]) -> Sample:
     """Arrange the rows of one contestant on one metric of one data set in one access."""
-    rows = rows.assign(training=training(rows))
-    per_unit = bool(rows["unit"].str.startswith(UNIT_KINDS).any())
-    of_units = rows[rows["unit"].str.startswith(UNIT_KINDS if per_unit else "without:")]
-    trainings = sorted(rows["training"].unique())
-    wide = of_units.pivot(index="training", columns="unit", values="value").reindex(trainings)
-    whole = rows[rows["unit"] == "set"].set_index("training")["value"].reindex(trainings)
+    per_unit = any(row.unit.startswith(UNIT_KINDS) for row in rows)
+    of_units = [row for row in rows if row.unit.startswith(UNIT_KINDS if per_unit else "without:")]
+    trainings = {name: i for i, name in enumerate(sorted({row.training for row in rows}))}
+    units = {name: i for i, name in enumerate(sorted({row.unit for row in of_units}))}
+    whole = np.full(len(trainings), np.nan)
+    parts = np.full((len(trainings), len(units)), np.nan)
+    for row in rows:
+        if row.unit == "set":
+            whole[trainings[row.training]] = row.value
+    for row in of_units:
+        parts[trainings[row.training], units[row.unit]] = row.value
     return Sample(
-        units=tuple(str(unit).removeprefix("without:") for unit in wide.columns),
-        whole=whole.to_numpy(dtype=float),
-        parts=wide.to_numpy(dtype=float),
+        units=tuple(name.removeprefix("without:") for name in units),
+        whole=whole,
+        parts=parts,
         per_unit=per_unit,
         reason=_reasons(rows),
     )
 
 
-def _reasons(rows: pd.DataFrame) -> str:
-    wrong = rows[(rows["status"] != "ok") & (rows["unit"] == "set")]
-    if wrong.empty:
-        wrong = rows[rows["status"] != "ok"]
-    pairs = wrong[["status", "reason"]].drop_duplicates().sort_values(["status", "reason"])
-    return "; ".join(
-        f"{str(status).replace('_', ' ')}: {reason}" for status, reason in pairs.itertuples(index=False)
-    )
+def _reasons(rows: Sequence[_Row]) -> str:
+    wrong = [row for row in rows if row.status != "ok"]
+    of_set = [row for row in wrong if row.unit == "set"]
+    pairs = sorted({(row.status, row.reason) for row in of_set or wrong})
+    return "; ".join(f"{status.replace('_', ' ')}: {reason}" for status, reason in pairs)

@@ -11,7 +11,7 @@ SHOWN_WORDS = ("better", "worse", "equivalent", "undecided")
 def bar(model: str, *, reference: str, metric: Metric, runs: list[Run]) -> tuple[str, str]:
     """A word and a reason where no verdict may be given whatever the values are; else two empty texts."""
     space = metric.reference_space
-    if space and space in (model, reference):
+    if space and space in {name.partition("@")[0] for name in (model, reference)}:
         reason = f"self-referential: {metric.name} measures closeness to the space of {space}"
         return "no verdict", reason
     for run in runs:

@@ -1,7 +1,7 @@
 """A study file as a frozen value: what is run, what it is compared with, and what was declared beforehand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,27 @@ from tasks.table import TASKS, Primary
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "study.schema.yaml"
 
-__all__ = ["Primary", "Study", "read_study"]
+__all__ = ["Family", "Primary", "Study", "read_study"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """The comparisons that a study declared to judge: those in all four sets; null is everything.
+
+    Fewer comparisons share the error rate then, so that each is told more surely; all
+    others are exploratory.
+    """
+
+    tasks: frozenset[str] | None = None
+    datasets: frozenset[str] | None = None
+    access: frozenset[str] | None = None
+    models: frozenset[str] | None = None
+
+    def holds(self, **names: str) -> bool:
+        """Whether a comparison, named by task, dataset, access and model, is in the family."""
+        said = {"tasks": names["task"], "datasets": names["dataset"], "models": names["model"]}
+        said["access"] = names["access"]
+        return all(getattr(self, part) is None or name in getattr(self, part) for part, name in said.items())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +40,8 @@ class Study:
     """Data sets × contestants × seeds × tasks, and the declared primary metric of each task.
 
     ``seeds`` are 0 … n-1; ``level`` (0 to 1) is the confidence of all the study's
-    verdicts together.
+    verdicts together, which are those of its ``family``. ``baselines`` are the simple
+    contestants, the reference among them, all of which a better one should beat.
     """
 
     id: str
@@ -34,6 +55,8 @@ class Study:
     primary: dict[str, Primary]
     level: float
     path: str
+    baselines: tuple[str, ...] = ()
+    family: Family = field(default_factory=Family)
 
 
 def read_study(path: Path) -> Study:
@@ -53,6 +76,8 @@ def read_study(path: Path) -> Study:
             todo=suggestion(entry["reference"], entry["models"]),
         )
     _check_coverage(entry, where=f"{path}: primary")
+    baselines = _baselines(entry, where=f"{path}: baselines")
+    family = _family(entry, where=f"{path}: family")
     return Study(
         id=entry["study"],
         title=entry["title"],
@@ -68,6 +93,8 @@ def read_study(path: Path) -> Study:
         },
         level=float(entry["level"]),
         path=str(path),
+        baselines=baselines,
+        family=family,
     )
 
 
@@ -94,6 +121,40 @@ def _check_coverage(entry: Mapping[str, Any], *, where: str) -> None:
                 found="a primary metric for a task that is not among tasks",
                 expected=f"only {', '.join(entry['tasks'])}",
                 todo="remove it, or add the task",
+            )
+
+
+def _baselines(entry: Mapping[str, Any], *, where: str) -> tuple[str, ...]:
+    named = entry.get("baselines", [entry["reference"]])
+    _known(named, entry["models"], where=where)
+    if entry["reference"] not in named:
+        raise UserError(
+            where,
+            found=f"no {entry['reference']!r}, which is the reference",
+            expected="the reference among them",
+            todo="add it",
+        )
+    return tuple(named)
+
+
+def _family(entry: Mapping[str, Any], *, where: str) -> Family:
+    given = entry.get("family", {})
+    for part in ("tasks", "datasets", "models"):
+        _known(given.get(part, []), entry[part], where=f"{where}.{part}")
+    if set(given.get("models", [])) == {entry["reference"]}:
+        raise UserError(
+            f"{where}.models",
+            found=f"{entry['reference']!r} alone, which is the reference",
+            expected="contestants to be compared with it",
+        )
+    return Family(**{part: frozenset(names) for part, names in given.items()})
+
+
+def _known(named: list[str], known: list[str], *, where: str) -> None:
+    for name in named:
+        if name not in known:
+            raise UserError(
+                where, found=f"{name!r}, which the study does not run", todo=suggestion(name, known)
             )
 
 

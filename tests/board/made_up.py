@@ -12,6 +12,7 @@ from tasks.study import Primary, Study
 NUMBERS = ("pretrain_seed", "fit_seed", "shots", "draw", "n")
 CONTROLS = ("oracle", "noise")
 MODELS = ("oracle", "noise", "pca", "scvi", "geneformer@demo")
+UNITS = [f"donor:d{i}" for i in range(12)]
 LEVELS = {"oracle": 0.95, "noise": 0.05, "pca": 0.6, "scvi": 0.62, "geneformer@demo": 0.4}
 
 
@@ -131,6 +132,7 @@ def runs_of(
 
 def data_set(name: str = "blood", **changes) -> DataSet:
     report = {"n_cells": 800, "n_genes": 2000, "units": "donor", "label_source": "facs", "note": ""}
+    report["units_by_part"] = {"train": UNITS[6:], "test": UNITS[:6]}
     outcome = {"status": "ok", "stage": "prepare", "reason": "", "log_tail": ""}
     return DataSet(id=name, report={**report, **changes}, outcome=outcome)
 
@@ -179,8 +181,9 @@ TWO = ("pca", "scvi")
 
 
 def compared(rows, model="scvi", **changes):
-    """The comparison of one contestant with pca, the only two in the study."""
-    weighed = weigh(results(rows, **{"models": TWO, **changes}), TABLE)
+    """The comparison of one contestant with pca, the only two in the study, at the tasks that have rows."""
+    tasks = tuple(dict.fromkeys(r["task"] for r in rows))
+    weighed = weigh(results(rows, **{"models": TWO, "tasks": tasks, **changes}), TABLE)
     return next(c for c in weighed.comparisons if c.model == model)
 
 

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from board.intervals import Component, combine, family_level, jackknife_component, mean_component
+from board.intervals import (
+    Component,
+    combine,
+    family_level,
+    hodges_lehmann,
+    jackknife_component,
+    learned,
+    mean_component,
+    signed_rank,
+)
 
 UNITS = 6
 
@@ -43,10 +52,15 @@ def test_satterthwaite_by_hand() -> None:
     assert found.high == pytest.approx(2 * stats.t.ppf(0.975, 8))
 
 
-def test_no_variance_gives_a_point() -> None:
-    found = combine(0.1, [mean_component(np.full(5, 0.1))], level=0.95, units=5)
-    assert found.low == pytest.approx(0.1)
-    assert found.high == pytest.approx(0.1)
+def test_no_variance_gives_no_interval() -> None:
+    with pytest.raises(ValueError, match="variance above 0"):
+        combine(0.1, [mean_component(np.full(5, 0.1))], level=0.95, units=5)
+
+
+def test_learning_units_add_their_share_by_hand() -> None:
+    # s²/4 · (1 + 4/8) = s² (1/4 + 1/8), dof unchanged
+    found = learned(Component(variance=0.25, dof=3), units=4, learned_from=8)
+    assert (found.variance, found.dof) == (pytest.approx(1 / 4 + 1 / 8), 3)
 
 
 @pytest.mark.parametrize("values", [np.array([1.0]), np.array([1.0, np.nan]), np.ones((2, 2))])
@@ -105,3 +119,31 @@ def test_crossed_seed_variance_covers_when_as_large_as_that_of_donors() -> None:
         return combine(parts.mean(), variances, level=0.95, units=UNITS)
 
     assert 0.93 <= coverage(draw, 0.0, 2500) <= 0.99
+
+
+@pytest.mark.parametrize("n", [6, 7, 12, 25])
+def test_signed_rank_interval_agrees_with_the_exact_test(n: int) -> None:
+    """A value is inside exactly when scipy's exact test of it does not reject."""
+    rng = np.random.default_rng(n)
+    values = rng.standard_normal(n) + 0.3
+    found = signed_rank(values, level=0.95)
+    assert found.low <= found.value == hodges_lehmann(values) <= found.high
+    for end, inwards in ((found.low, 1e-9), (found.high, -1e-9)):
+        assert stats.wilcoxon(values - end - inwards, method="exact").pvalue > 0.05
+        assert stats.wilcoxon(values - end + inwards, method="exact").pvalue <= 0.05
+
+
+def test_too_few_values_have_no_signed_rank_interval() -> None:
+    values = np.arange(6) + 1.0
+    assert signed_rank(values[:5], level=0.95) is None  # 2 / 2^5 = 6 %
+    assert signed_rank(values, level=0.95).low == 1.0  # 2 / 2^6 = 3 %: all pairs are above 0
+    assert signed_rank(values, level=0.99) is None
+
+
+def test_signed_rank_covers_without_a_normal_distribution() -> None:
+    rng = np.random.default_rng(4)
+
+    def draw():
+        return signed_rank(0.3 + rng.standard_t(2, size=8), level=0.95)
+
+    assert 0.94 <= coverage(draw, 0.3, 2000) <= 0.99

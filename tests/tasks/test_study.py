@@ -130,3 +130,34 @@ def test_reading_a_study_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_baselines_and_family_are_declared(tmp_path: Path) -> None:
+    plain = read_study(write(tmp_path, GOOD))
+    assert plain.baselines == ("pca",)
+    where = {"task": "annotation", "dataset": "a", "access": "inductive", "model": "scvi"}
+    assert plain.family.holds(**where)
+    said = {"baselines": ["pca", "scvi"], "family": {"access": ["inductive"], "models": ["scvi"]}}
+    study = read_study(write(tmp_path, GOOD | said))
+    assert study.baselines == ("pca", "scvi")
+    assert study.family.holds(**where)
+    assert not study.family.holds(**where | {"access": "transductive"})
+    assert not study.family.holds(**where | {"model": "pca@demo"})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"baselines": ["scvi"]}, "no 'pca', which is the reference"),
+        ({"baselines": ["pca", "scv"]}, "'scv', which the study does not run; did you mean 'scvi'?"),
+        ({"family": {"datasets": ["c"]}}, "family.datasets: found 'c'"),
+        ({"family": {"models": ["pca"]}}, "which is the reference"),
+        ({"family": {"seeds": [1]}}, "unknown key 'seeds'"),
+        ({"family": {"access": ["both"]}}, "expected one of"),
+    ],
+)
+def test_mistakes_in_baselines_and_family(tmp_path: Path, change, told) -> None:
+    with pytest.raises(UserError) as error:
+        read_study(write(tmp_path, GOOD | change))
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
