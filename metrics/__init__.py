@@ -37,9 +37,11 @@ _HOMES = {
     "metrics.ancestry": ("Lcad", "OntologyGraph", "lcad"),
     "metrics.roughness": ("RogiLabels", "rogi", "rogi_labels", "rogi_xd"),
     "metrics.structure": (
+        "DistancesKept",
         "distance_correlation",
         "distance_emd",
-        "edge_jaccard",
+        "distances_kept",
+        "intra_type_conservation",
         "knn_preservation",
         "szekely_correlation",
     ),
@@ -63,7 +65,7 @@ _HOMES = {
         "systematic_variation",
         "top_expressed",
     ),
-    "metrics.ranking": ("pareto_fronts",),
+    "metrics.ranking": ("RankSet", "pareto_fronts", "rank_sets"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

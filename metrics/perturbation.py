@@ -13,6 +13,8 @@ def _profiles(*profiles: ArrayLike) -> list[Floats]:
     arrays = [np.asarray(profile, dtype=np.float64) for profile in profiles]
     if len({array.shape for array in arrays}) != 1 or arrays[0].ndim != 1:
         raise ValueError(f"profiles differ in shape: {[array.shape for array in arrays]}")
+    if not arrays[0].size:
+        raise Undefined("no genes")
     if not all(np.isfinite(array).all() for array in arrays):
         raise Undefined("a profile has NaN or infinite values")
     return arrays
@@ -58,13 +60,14 @@ def pearson_delta(predicted: ArrayLike, observed: ArrayLike, reference: ArrayLik
 def delta_overlap(predicted: ArrayLike, observed: ArrayLike, control: ArrayLike, *, n: int = 20) -> float:
     """Share of the n most changed genes that are also predicted among the n most changed: 0 to 1, 1 best.
 
-    Chance n / G. Undefined where the prediction is the control.
+    Chance n / G. Undefined where a side is the control, or with no more than n genes.
     """
     guess, truth, base = _profiles(predicted, observed, control)
+    if len(base) <= n:
+        raise Undefined(f"{len(base)} genes; more than {n} are needed")
     if np.array_equal(guess, base) or np.array_equal(truth, base):
         raise Undefined("a side does not differ from the control")
-    size = min(n, len(base))
-    return len(np.intersect1d(top_changed(guess, base, size), top_changed(truth, base, size))) / size
+    return len(np.intersect1d(top_changed(guess, base, n), top_changed(truth, base, n))) / n
 
 
 def additive_effect(control: ArrayLike, *singles: ArrayLike) -> Floats:
@@ -105,8 +108,10 @@ def systematic_variation(observed: Mapping[str, ArrayLike], reference: ArrayLike
     """Mean cosine of each perturbation's change with the mean change: -1 to 1.
 
     High = perturbations share one shift against the reference, which rewards predicting the mean
-    (10.1038/s41587-025-02777-8).
+    (10.1038/s41587-025-02777-8). Undefined with one perturbation, or one that changes nothing.
     """
+    if len(observed) < 2:
+        raise Undefined(f"{len(observed)} perturbations; at least 2 are needed")
     base, *profiles = _profiles(reference, *(observed[name] for name in sorted(observed)))
     changes = np.stack(profiles) - base
     mean = changes.mean(axis=0)
