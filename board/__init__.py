@@ -4,6 +4,10 @@
 ``gain``       one contestant against another: paired, with its interval
 ``verdict``    the word that a gain earns
 ``evidence``   all gains of a study over its reference: one family, one error rate
+``render``     the page, a pure function of results and evidence
+``export``     the same for other programs: ``leaderboard.json``
 ``page``       ``python -m board page``: the leaderboard of a study
+``merge``      ``python -m board merge``: one leaderboard of several machines' results
+``compare``    ``python -m board compare``: what changed between two leaderboards
 ``check``      ``python -m board check``: did anything fail that was not expected to?
 """

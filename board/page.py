@@ -1,34 +1,12 @@
-"""``python -m board page``: one static HTML file that answers a study's question, and the data beside it."""
+"""``python -m board page``: from score rows to the folder of a leaderboard."""
 
 import argparse
-import base64
-import hashlib
 from pathlib import Path
-from typing import Any
 
-import jinja2
-import pyarrow as pa
-import pyarrow.parquet as pq
-from markupsafe import Markup
-
-from board.answer import answer
-from board.costs import costs, pictures
-from board.coverage import coverage
-from board.evidence import weigh
-from board.facts import dataset_facts, meanings, profiles
-from board.gain import FEWEST_TRAININGS, FEWEST_UNITS
-from board.gainview import tables
 from board.provenance import machine, provenance
-from board.rawview import grids
-from board.results import Results, read_results
-from board.text import number, percent
-from contract.files import atomic, write_json
-from metrics.table import TABLE
+from board.publish import publish
+from board.results import read_results
 from tasks.study import read_study
-from tasks.table import TASKS
-
-HOME = Path(__file__).parent
-QUESTION = "Does any pre-trained contestant beat {reference}, by how much, how surely, and at what price?"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,83 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Write ``scores.parquet``, ``scores.csv``, ``provenance.json`` and ``index.html``, the page last."""
+    """Write the page and the data beside it; print where it is."""
     study = read_study(args.study)
     results, rows = read_results(study, scores=args.scores, reports=args.reports)
-    facts, where = provenance(study=args.study, inputs=[*args.scores, *args.reports]), machine()
-    text = render(results, provenance=facts, where=where)
-    write_rows(rows, args.out)
-    write_json(args.out / "provenance.json", {**facts, "machine": where})
-    with atomic(args.out / "index.html") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    print(args.out / "index.html")
+    facts = provenance(study=args.study, inputs=[*args.scores, *args.reports])
+    print(publish(results, rows, provenance=facts, where=machine(), out=args.out))
     return 0
-
-
-def write_rows(rows: pa.Table, out: Path) -> None:
-    """Write all score rows of a study as parquet and as CSV."""
-    with atomic(out / "scores.parquet") as temporary:
-        pq.write_table(rows, temporary)
-    with atomic(out / "scores.csv") as temporary:
-        rows.to_pandas().to_csv(temporary, index=False, lineterminator="\n")
-
-
-def render(results: Results, *, provenance: dict[str, Any], where: dict[str, Any]) -> str:
-    """The whole page as text: a pure function of its arguments, its templates, style sheet and script."""
-    evidence = weigh(results, TABLE)
-    sheets = grids(results, TABLE, {name: task.metrics for name, task in TASKS.items()})
-    metrics = list(dict.fromkeys(head.name for sheet in sheets for head in sheet.heads))
-    style, script = _asset("style.css"), _asset("app.js")
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            study=results.study,
-            tasks=TASKS,
-            question=results.study.question or QUESTION.format(reference=results.study.reference),
-            answer=answer(results, evidence),
-            gains=tables(results, evidence, TABLE),
-            simulated={entry.id for entry in results.datasets if entry.simulated},
-            label_sources={
-                entry.id: entry.report.get("label_source") or "not stated" for entry in results.datasets
-            },
-            sheets=sheets,
-            coverage=coverage(results),
-            costs=costs(results),
-            pictures=pictures(results, evidence, TABLE),
-            datasets=[(entry.id, dataset_facts(entry)) for entry in results.datasets],
-            contestants=profiles(results),
-            metrics=meanings(metrics, TABLE),
-            family=evidence.family,
-            level=percent(evidence.level),
-            fewest_units=FEWEST_UNITS,
-            fewest_trainings=FEWEST_TRAININGS,
-            provenance=provenance,
-            machine=where,
-            style=Markup(style),
-            script=Markup(script),
-            policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-            "base-uri 'none'; form-action 'none'",
-        )
-    )
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HOME / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, percent=percent)
-    return environment
-
-
-def _asset(name: str) -> str:
-    return (HOME / name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    """Hash source of a Content-Security-Policy: nothing but our own style and script may act."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

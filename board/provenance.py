@@ -34,14 +34,21 @@ PACKAGES = [
 def provenance(*, study: Path, inputs: Sequence[Path]) -> dict[str, Any]:
     """Code, package versions and hashes of all inputs: the same on every repeat."""
     return {
-        "study": {"path": _shown(study), "sha256": sha256(study)},
-        "inputs": {_shown(path): sha256(path) for path in sorted(_with_companions(inputs))},
+        "study": {"path": shown(study), "sha256": sha256(study)},
+        "inputs": {shown(path): sha256(path) for path in sorted(_with_companions(inputs))},
+        **code_and_versions(),
+    }
+
+
+def code_and_versions() -> dict[str, Any]:
+    """Commit of our checkout, and versions of the packages that a score rests on."""
+    return {
         "code": commit(Path(__file__).resolve().parent),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
     }
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path from here on; of one elsewhere the last three parts, which tell data sets apart."""
     if not path.is_absolute():
         return path.as_posix()

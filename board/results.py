@@ -1,7 +1,7 @@
 """What a study left behind, read once: score rows, runs, data sets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,10 @@ STATUSES = ("ok", "undefined", "not_applicable", "failed")
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One embedding of one data set by one contestant: what became of it, what it saw, what it cost."""
+    """One embedding of one data set by one contestant: what became of it, what it saw, what it cost.
+
+    ``made`` holds hashes of its inputs, package versions and its shape; older records have none.
+    """
 
     dataset: str
     model: str
@@ -49,6 +52,7 @@ class Run:
     cost: Mapping[str, Any]
     checkpoint: Mapping[str, Any] | None
     overlap: Mapping[str, Any] | None
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def accesses(self) -> tuple[str, ...]:
@@ -161,7 +165,7 @@ def read_results(
         If a file is missing, is not of this study, or a row breaks the contract of score rows.
     """
     table = read_rows(study, scores)
-    runs = tuple(_run(record) for path in scores for record in _json(path.with_suffix(".runs.json")))
+    runs = tuple(run_of(record) for path in scores for record in _json(path.with_suffix(".runs.json")))
     datasets = {path.parent.name: path for path in reports}
     missing = [name for name in study.datasets if name not in datasets]
     if missing:
@@ -235,7 +239,8 @@ def _json(path: Path) -> Any:
     return read_json(path)
 
 
-def _run(record: Mapping[str, Any]) -> Run:
+def run_of(record: Mapping[str, Any]) -> Run:
+    """A run from its record, as ``tasks score`` or an export wrote it."""
     return Run(
         dataset=record["dataset"],
         model=record["model"],
@@ -248,6 +253,7 @@ def _run(record: Mapping[str, Any]) -> Run:
         cost=record["cost"] or {},
         checkpoint=record["checkpoint"],
         overlap=record["overlap"],
+        made=record.get("made") or {},
     )
 
 

@@ -1,7 +1,7 @@
 """One embedding folder as a value: what was run, what became of it, and the array."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from contract.outcome import Outcome
 from tasks.integration import Access
 
 FILES = ("outcome.json", "run.json", "cost.json")
+MADE = ("inputs", "versions", "n", "width")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -20,7 +21,8 @@ class Run:
     """A contestant on a data set, fitted on ``train``, ``all`` or ``none`` of it, with one seed.
 
     ``Z`` is (N, D), or ``None`` unless ``outcome`` is ok. ``checkpoint`` is what it was
-    loaded from, ``None`` where nothing was learned elsewhere.
+    loaded from, ``None`` where nothing was learned elsewhere. ``made`` holds hashes of inputs,
+    package versions and the shape.
     """
 
     dataset: str
@@ -34,6 +36,7 @@ class Run:
     cost: Mapping[str, Any]
     checkpoint: Mapping[str, Any] | None
     Z: np.ndarray | None
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def accesses(self) -> tuple[Access, ...]:
@@ -62,6 +65,7 @@ class Run:
             "cost": self.cost,
             "checkpoint": self.checkpoint,
             "overlap": overlap,
+            "made": self.made,
         }
 
 
@@ -91,6 +95,7 @@ def read_run(folder: Path, *, n_cells: int) -> Run:
         cost=read_json(folder / "cost.json"),
         outcome=outcome,
         Z=Z,
+        made={name: facts[name] for name in MADE if name in facts},
     )
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from browser import DESK, PHONE, TABLET, Browser
 from made_up import MODELS, data_set, results, row, run, runs_of, whole_study
-from test_board_page import FACTS, WHERE
+from written import page_text
 
-from board.page import render
 from board.results import Results
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
@@ -20,7 +19,7 @@ WORDS = "return [...document.querySelectorAll('.verdict, td.number')].map(cell =
 
 def written(folder: Path, study: Results) -> Path:
     page = folder / "index.html"
-    page.write_text(render(study, provenance=FACTS, where=WHERE), encoding="utf-8")
+    page.write_text(page_text(study), encoding="utf-8")
     return page
 
 

@@ -1,68 +1,22 @@
 """``python -m board page`` and ``check``: from files to files, and one line for each mistake."""
 
 import json
-from dataclasses import asdict
-from pathlib import Path
 
 import pytest
-from made_up import LEVELS, data_set, frame, row, runs_of, whole_study
+from made_up import frame, row, whole_study
+from written import board, files
 
-from board.__main__ import COMMANDS
-from contract.cli import dispatch
 from contract.files import write_json
-from tasks.rows import write_rows
-
-STUDY = """
-study: demo
-title: A study that never was
-datasets: [blood]
-models: [oracle, noise, pca, scvi, geneformer@demo]
-seeds: 2
-tasks: [integration, annotation]
-reference: pca
-primary:
-  integration: {metric: bio_conservation, margin: 0.02}
-  annotation: {metric: balanced_accuracy, readout: logistic, margin: 0.02}
-level: 0.95
-"""
 
 
-def files(folder: Path, rows) -> list[str]:
-    """Write what earlier steps would have written; return the arguments of ``board page``."""
-    study, scores = folder / "demo.yaml", folder / "scores" / "blood.parquet"
-    study.write_text(STUDY)
-    table = frame(rows)
-    records = table.astype("object").where(table.notna(), None).to_dict("records")
-    write_rows(scores, records)
-    runs = [asdict(one) for model in LEVELS for one in runs_of(model)]
-    write_json(scores.with_suffix(".runs.json"), runs)
-    write_json(folder / "data" / "blood" / "report.json", dict(data_set().report))
-    write_json(folder / "data" / "blood" / "outcome.json", dict(data_set().outcome))
-    reports = str(folder / "data" / "blood" / "report.json")
-    return [
-        "--study",
-        str(study),
-        "--scores",
-        str(scores),
-        "--reports",
-        reports,
-        "--out",
-        str(folder / "out"),
-    ]
-
-
-def board(*argv: str) -> int:
-    return dispatch("board", COMMANDS, about="", argv=argv)
-
-
-def test_command_writes_four_files_and_repeats_to_the_byte(tmp_path, capsys) -> None:
+def test_command_writes_five_files_and_repeats_to_the_byte(tmp_path, capsys) -> None:
     arguments = files(tmp_path, whole_study())
     assert board("page", *arguments) == 0
     out = tmp_path / "out"
-    names = {"index.html", "scores.parquet", "scores.csv", "provenance.json"}
+    names = {"index.html", "scores.parquet", "scores.csv", "provenance.json", "leaderboard.json"}
     assert {path.name for path in out.iterdir()} == names
     assert capsys.readouterr().out.strip().endswith("index.html")
-    first = {name: (out / name).read_bytes() for name in ("scores.parquet", "scores.csv")}
+    first = {name: (out / name).read_bytes() for name in names - {"index.html", "provenance.json"}}
     assert board("page", *arguments) == 0
     assert {name: (out / name).read_bytes() for name in first} == first
     facts = json.loads((out / "provenance.json").read_text())

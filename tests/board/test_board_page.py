@@ -8,17 +8,10 @@ from pathlib import Path
 
 import pytest
 from made_up import CONTROLS, MODELS, data_set, results, row, run, runs_of, whole_study
+from written import page_text
 
-from board.page import render
 from board.verdict import SHOWN_WORDS
 
-FACTS = {
-    "study": {"path": "studies/demo.yaml", "sha256": "0" * 64},
-    "inputs": {"results/scores/demo/blood.parquet": "1" * 64},
-    "code": {"commit": "abc", "changed": True},
-    "versions": {"numpy": "2"},
-}
-WHERE = {"date": "2026-01-01 00:00 UTC", "system": "Linux", "processor": "x", "cores": 2, "python": "3.11"}
 VOID = {"meta", "input", "br", "link", "img", "hr"}
 
 
@@ -67,7 +60,7 @@ def made(**changes):
 
 
 def page_of(study) -> tuple[str, Page]:
-    text = render(study, provenance=FACTS, where=WHERE)
+    text = page_text(study)
     return text, Page(text)
 
 
@@ -77,7 +70,7 @@ def shown() -> tuple[str, Page]:
 
 
 def test_same_input_same_page(shown) -> None:
-    assert render(made(), provenance=FACTS, where=WHERE) == shown[0]
+    assert page_text(made()) == shown[0]
 
 
 def test_every_table_has_a_caption_and_scoped_heads(shown) -> None:
@@ -130,7 +123,7 @@ def test_the_answer_comes_first_and_names_the_numbers(shown) -> None:
 
 def test_a_word_with_a_reason_stands_aside_in_the_answer() -> None:
     seen = [one for model in MODELS for one in runs_of(model, exposure="donors_shared")]
-    text = render(results(whole_study(), runs=seen), provenance=FACTS, where=WHERE)
+    text = page_text(results(whole_study(), runs=seen))
     said = text[text.index('class="answer"') : text.index('id="gains"')]
     assert "2 in corpus (no zero-shot verdict)." in said
 
@@ -202,7 +195,7 @@ def test_simulated_data_stand_under_their_own_heading() -> None:
 
 def test_one_donor_is_not_called_none() -> None:
     """Nothing can be left out of one donor, which is not the same as having none."""
-    text = render(results(whole_study(donors=1)), provenance=FACTS, where=WHERE)
+    text = page_text(results(whole_study(donors=1)))
     assert "Rests on 0" not in text
     assert "No gain rests on two or more independent donors." in text
 

@@ -51,9 +51,25 @@ rule page:
         ],
         reports=[f"results/data/{dataset}/report.json" for dataset in STUDY.datasets],
     output:
-        page="results/leaderboards/{study}/index.html",
+        page=report(
+            "results/leaderboards/{study}/index.html",
+            caption="../report/page.rst",
+            category="Leaderboards",
+            labels={"study": "{study}", "view": "page"},
+        ),
         scores="results/leaderboards/{study}/scores.parquet",
-        table="results/leaderboards/{study}/scores.csv",
+        table=report(
+            "results/leaderboards/{study}/scores.csv",
+            caption="../report/scores.rst",
+            category="Leaderboards",
+            labels={"study": "{study}", "view": "single values"},
+        ),
+        export=report(
+            "results/leaderboards/{study}/leaderboard.json",
+            caption="../report/export.rst",
+            category="Leaderboards",
+            labels={"study": "{study}", "view": "for programs"},
+        ),
         provenance="results/leaderboards/{study}/provenance.json",
     log:
         "results/logs/page/{study}.log",

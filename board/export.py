@@ -1,0 +1,142 @@
+"""``leaderboard.json``: what a page shows, for other programs to read; and back to a study's results.
+
+Its form is ``leaderboard.schema.json``, with a version.
+The single values lie beside it in ``scores.parquet``.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from board.evidence import Comparison, Evidence
+from board.results import DataSet, Results, read_rows, run_of
+from board.text import without_folders
+from contract.catalogue import check
+from contract.errors import UserError
+from contract.files import read_json
+from metrics.table import Metric
+from tasks.study import Family, Primary, Study
+
+NAME = "leaderboard.json"
+FORMAT, VERSION = "sclitmus-leaderboard", 1
+SCHEMA = Path(__file__).with_name("leaderboard.schema.json")
+
+
+def export(
+    results: Results, evidence: Evidence, metrics: Mapping[str, Metric], *, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A study, its data sets, runs and verdicts as ``leaderboard.schema.json`` has them."""
+    used = sorted(set(results.rows["metric"]))
+    board = {
+        "format": FORMAT,
+        "version": VERSION,
+        "study": asdict(results.study),
+        "datasets": [asdict(entry) for entry in results.datasets],
+        "runs": [asdict(run) for run in results.runs],
+        "metrics": {name: _metric(metrics[name]) for name in used},
+        "level": evidence.level,
+        "family": evidence.family,
+        "comparisons": [_comparison(found) for found in evidence.comparisons],
+        "provenance": dict(provenance),
+    }
+    return {name: _plain(value) for name, value in board.items()}
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "title": metric.title,
+        "version": metric.version,
+        "higher_is_better": metric.higher_is_better,
+        "best": _finite(metric.best),
+        "worst": _finite(metric.worst),
+        "chance": _finite(metric.chance),
+        "doi": metric.doi or None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The same as JSON has it: sets and tuples are lists, sets in order; and no folder of this machine."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, str):
+        return without_folders(value)
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: an end that does not exist is null."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _comparison(found: Comparison) -> dict[str, Any]:
+    interval = found.gain.interval
+    facts = (
+        "task",
+        "dataset",
+        "access",
+        "model",
+        "control",
+        "simulated",
+        "in_family",
+        "value",
+        "word",
+        "reason",
+    )
+    return {name: getattr(found, name) for name in facts} | {
+        "gain": found.gain.value,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "units": found.gain.units,
+        "scope": found.gain.scope,
+    }
+
+
+def read_export(folder: Path) -> dict[str, Any]:
+    """The ``leaderboard.json`` of a folder, checked.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it is of another format or version.
+    """
+    path = Path(folder) / NAME
+    if not path.is_file():
+        raise UserError(str(path), found="no such file", expected="the folder of a leaderboard")
+    try:
+        board = read_json(path)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(str(path), found=f"no JSON ({error})") from None
+    version = board.get("version") if isinstance(board, dict) else None
+    if isinstance(version, int) and version != VERSION:
+        raise UserError(
+            str(path), found=f"version {version}", expected=f"version {VERSION}", todo="make the page again"
+        )
+    check(board, read_json(SCHEMA), where=str(path))
+    return board
+
+
+def results_of(board: Mapping[str, Any], folder: Path) -> tuple[Results, pa.Table]:
+    """What an export and the ``scores.parquet`` beside it hold, as ``read_results`` would have found it."""
+    study = study_of(board["study"])
+    table = read_rows(study, [Path(folder) / "scores.parquet"])
+    return Results(
+        study=study,
+        rows=table.to_pandas(),
+        runs=tuple(run_of(record) for record in board["runs"]),
+        datasets=tuple(DataSet(**entry) for entry in board["datasets"]),
+    ), table
+
+
+def study_of(record: Mapping[str, Any]) -> Study:
+    """A study as it was before it was written as JSON."""
+    lists = {name: tuple(record[name]) for name in ("datasets", "models", "seeds", "tasks", "baselines")}
+    primary = {task: Primary(**rule) for task, rule in record["primary"].items()}
+    named = {part: None if names is None else frozenset(names) for part, names in record["family"].items()}
+    return Study(**{**record, **lists, "primary": primary, "family": Family(**named)})

@@ -1,0 +1,85 @@
+"""One static HTML file that answers a study's question."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from board.answer import answer
+from board.costs import costs, pictures
+from board.coverage import coverage
+from board.evidence import Evidence
+from board.facts import dataset_facts, meanings, profiles
+from board.gain import FEWEST_TRAININGS, FEWEST_UNITS
+from board.gainview import tables
+from board.rawview import grids
+from board.results import Results
+from board.text import number, percent
+from metrics.table import TABLE
+from tasks.table import TASKS
+
+HOME = Path(__file__).parent
+QUESTION = "Does any pre-trained contestant beat {reference}, by how much, how surely, and at what price?"
+
+
+def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], where: dict[str, Any]) -> str:
+    """The whole page as text: a pure function of its arguments, its templates, style sheet and script."""
+    sheets = grids(results, TABLE, {name: task.metrics for name, task in TASKS.items()})
+    metrics = list(dict.fromkeys(head.name for sheet in sheets for head in sheet.heads))
+    style, script = _asset("style.css"), _asset("app.js")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            study=results.study,
+            tasks=TASKS,
+            question=results.study.question or QUESTION.format(reference=results.study.reference),
+            answer=answer(results, evidence),
+            gains=tables(results, evidence, TABLE),
+            simulated={entry.id for entry in results.datasets if entry.simulated},
+            label_sources={
+                entry.id: entry.report.get("label_source") or "not stated" for entry in results.datasets
+            },
+            sheets=sheets,
+            coverage=coverage(results),
+            costs=costs(results),
+            pictures=pictures(results, evidence, TABLE),
+            datasets=[(entry.id, dataset_facts(entry)) for entry in results.datasets],
+            contestants=profiles(results),
+            metrics=meanings(metrics, TABLE),
+            family=evidence.family,
+            level=percent(evidence.level),
+            fewest_units=FEWEST_UNITS,
+            fewest_trainings=FEWEST_TRAININGS,
+            provenance=provenance,
+            machine=where,
+            style=Markup(style),
+            script=Markup(script),
+            policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+            "base-uri 'none'; form-action 'none'",
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HOME / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, percent=percent)
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (HOME / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """Hash source of a Content-Security-Policy: nothing but our own style and script may act."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
