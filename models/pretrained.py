@@ -23,10 +23,12 @@ from models.transformer.counts import Counts
 from models.transformer.data import Corpus, held_out_units
 from models.transformer.engine import pretrain
 from models.transformer.errors import RecipeError, TransformerError, VocabularyError
+from models.transformer.gene_vectors import codetection, give_vectors
 from models.transformer.infer import embed
+from models.transformer.objectives import Network
 from models.transformer.progress import Progress
 from models.transformer.recipe import Design, load_recipe
-from models.transformer.tokenise import RankTokeniser
+from models.transformer.tokenise import specials_of, tokeniser_of
 from models.transformer.vocabulary import Vocabulary, fit_vocabulary, match
 
 EMBED_CELLS = 32
@@ -38,8 +40,9 @@ TOLERANCE = {"cpu": 1e-5, "cuda": 0.05}  # float32, bfloat16
 class Pretrained:
     """A transformer pre-trained on the cells that ``fit`` is given, then embedding zero-shot.
 
-    Embedding needs no total counts: within a cell the total scales all genes alike and
-    leaves their ranks as they are. Making the vocabulary needs them, for the gene medians.
+    Making the vocabulary needs total counts, for the gene medians. Embedding needs them where the
+    recipe reads counts relative to the whole cell (``Design.needs_totals``); where it reads ranks
+    within a cell it does not, because the total scales all genes of a cell alike.
     """
 
     def __init__(self, options: RecipeOptions, *, workdir: Path | None = None) -> None:
@@ -86,7 +89,7 @@ class Pretrained:
         with _refusals(self.options):
             design = self._design()
             corpus, vocabulary, facts = _corpus(train, design=design)
-            network = _network(design, vocabulary, seed=seed)
+            network = _network(design, corpus, seed=seed)
             curve: list[dict[str, Any]] = []
             if self.options.init == "trained":
                 held_out = held_out_units(_units(train), seed=seed)
@@ -105,7 +108,7 @@ class Pretrained:
         ------
         NotApplicable
             If cells and corpus are of different organisms, share too few genes, or a cell
-            expresses no gene of the vocabulary.
+            expresses no gene of the vocabulary or lacks a total that the recipe needs.
         """
         fitted = self._fitted
         strangers = _organisms(cells) - set(self._corpus["organisms"])
@@ -117,18 +120,11 @@ class Pretrained:
             columns = fitted.vocabulary.tokens(list(cells.var_names))
             found = match(counts, columns, vocabulary=fitted.vocabulary)
             print(found, file=sys.stderr)
-            found.require()
-            corpus = Corpus(
-                counts=counts, columns=columns, tokenise=_tokeniser(fitted.design, fitted.vocabulary)
-            )
-            return embed(
-                fitted.network.encoder,
-                corpus,
-                pooler=fitted.design.pooler,
-                specials=len(fitted.vocabulary.specials),
-                batch_cells=EMBED_CELLS,
-                device=_device(),
-            )
+            if fitted.design.size.genes is None:  # a recipe that chose a few genes knows a few
+                found.require()
+            tokenise = tokeniser_of(fitted.design, fitted.vocabulary)
+            corpus = Corpus(counts=counts, columns=columns, tokenise=tokenise)
+            return embed(fitted.network.encoder, corpus, batch_cells=EMBED_CELLS, device=_device())
 
     def save(self, state: Path) -> None:
         """Write weights, configuration, vocabulary, loss curve, and ``corpus.json``."""
@@ -167,7 +163,7 @@ class Pretrained:
 
     def _pretrain(
         self,
-        network: checkpoint.MaskedGenes,
+        network: Network,
         corpus: Corpus,
         held_out: np.ndarray,
         *,
@@ -175,10 +171,10 @@ class Pretrained:
         seed: int,
     ) -> list[dict[str, Any]]:
         """Train in place on the cells that express a gene, and return the loss curve."""
-        expressed = (
-            corpus.tokens(np.arange(len(corpus))).genes_of(len(corpus.tokenise.vocabulary.specials)) > 0
-        )
-        learn, check = (np.flatnonzero(part & expressed) for part in (~held_out, held_out))
+        usable = corpus.expressed() > 0
+        if design.needs_totals:
+            usable &= corpus.counts.take(np.arange(len(corpus))).totals > 0
+        learn, check = (np.flatnonzero(part & usable) for part in (~held_out, held_out))
         check = np.sort(np.random.default_rng(seed).permutation(check)[:VALIDATION_CELLS])
         resume = None
         if self.workdir is not None:
@@ -201,23 +197,24 @@ class Pretrained:
 def _corpus(train: AnnData, *, design: Design) -> tuple[Corpus, Vocabulary, dict[str, Any]]:
     """The corpus with its vocabulary, and what is worth knowing about it."""
     counts, genes = _counts(train), list(train.var_names)
-    totals = np.asarray(train.obs["total_counts"], dtype=np.float64)
     vocabulary = fit_vocabulary(
         counts,
         genes=genes,
-        totals=totals,
-        specials=design.tokeniser.prefix + design.tokeniser.suffix,
+        specials=specials_of(design.tokeniser),
         min_cells=design.tokeniser.min_cells,
+        most=design.size.genes,
     )
-    corpus = Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=_tokeniser(design, vocabulary))
-    tokens = corpus.tokens(np.arange(len(corpus)))
+    tokenise = tokeniser_of(design, vocabulary)
+    corpus = Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)
+    expressed = corpus.expressed()
+    cut = design.tokeniser.kind in ("rank", "set")
     facts = {
         "organisms": sorted(_organisms(train)),
         "datasets": _datasets(train),
         "cells": train.n_obs,
-        "cells_without_total": int((~np.isfinite(totals)).sum()),
-        "cells_without_gene": int((tokens.genes_of(len(vocabulary.specials)) == 0).sum()),
-        "cells_cut": int((tokens.lengths == design.size.length).sum()),
+        "cells_without_total": int((~np.isfinite(counts.totals)).sum()),
+        "cells_without_gene": int((expressed == 0).sum()),
+        "cells_cut": int((expressed > tokenise.room()).sum()) if cut else 0,
         "genes": len(vocabulary.genes),
     }
     for key in ("cells_without_total", "cells_without_gene"):
@@ -226,22 +223,17 @@ def _corpus(train: AnnData, *, design: Design) -> tuple[Corpus, Vocabulary, dict
     return corpus, vocabulary, facts
 
 
-def _tokeniser(design: Design, vocabulary: Vocabulary) -> RankTokeniser:
-    choice = design.tokeniser
-    return RankTokeniser(
-        vocabulary=vocabulary,
-        norm=choice.norm,
-        length=design.size.length,
-        prefix=choice.prefix,
-        suffix=choice.suffix,
-    )
-
-
-def _network(design: Design, vocabulary: Vocabulary, *, seed: int) -> checkpoint.MaskedGenes:
-    """Untrained weights that depend on the seed alone."""
+def _network(design: Design, corpus: Corpus, *, seed: int) -> Network:
+    """Untrained weights that depend on the seed alone; frozen gene vectors are those of the corpus."""
+    vocabulary = corpus.tokenise.vocabulary
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return checkpoint.build(design, vocabulary=len(vocabulary), specials=len(vocabulary.specials))
+        network = checkpoint.build(design, vocabulary=len(vocabulary), specials=len(vocabulary.specials))
+    if design.identity.kind in ("frozen", "fused"):
+        counts = corpus.counts.take(np.arange(len(corpus)))
+        width = design.size.vectors
+        give_vectors(network, codetection(counts, corpus.columns, vocabulary=vocabulary, width=width))
+    return network
 
 
 def _units(cells: AnnData) -> np.ndarray:
@@ -255,7 +247,8 @@ def _counts(cells: AnnData) -> Counts:
     matrix = sp.csr_matrix(cells.X)
     if not (np.isfinite(matrix.data) & (matrix.data >= 0) & (matrix.data == np.rint(matrix.data))).all():
         raise UserError("X", found="values that are not counts", expected="whole numbers from 0 on")
-    return Counts(data=matrix.data, indices=matrix.indices, indptr=matrix.indptr)
+    totals = np.asarray(cells.obs["total_counts"], dtype=np.float64)
+    return Counts(data=matrix.data, indices=matrix.indices, indptr=matrix.indptr, totals=totals)
 
 
 def _organisms(cells: AnnData) -> set[str]:
@@ -277,7 +270,7 @@ def _fingerprint(
     about = [design.to_dict(), options.budget_cells, seed, vocabulary.genes, vocabulary.medians.tolist()]
     code = [path.read_bytes() for path in sorted(ENGINE.glob("*.py"))]
     digest = hashlib.sha256(b"".join([json.dumps(about).encode(), torch.__version__.encode(), *code]))
-    for array in (counts.data, counts.indices, counts.indptr, corpus.columns, rows):
+    for array in (counts.data, counts.indices, counts.indptr, counts.totals, corpus.columns, rows):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

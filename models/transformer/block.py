@@ -6,72 +6,85 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Norm = Literal["post", "pre"]
-Activation = Literal["relu", "gelu"]
+from models.transformer.choices import Backbone, Size
+from models.transformer.mixers import mixer_of
+from models.transformer.sight import Sight
 
 
-def activate(x: Tensor, *, kind: Activation) -> Tensor:
+def activate(x: Tensor, *, kind: Literal["relu", "gelu"]) -> Tensor:
     """The named non-linearity."""
     return F.relu(x) if kind == "relu" else F.gelu(x)
 
 
-class Attention(nn.Module):
-    """Multi-head softmax attention over (B, T, D), through ``scaled_dot_product_attention``."""
+class Feed(nn.Module):
+    """Two layers with a non-linearity between; ``glu``: the product of two linear maps, then a third."""
 
-    def __init__(self, *, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, backbone: Backbone, size: Size) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.project = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.kind = backbone.feed
+        wide = size.hidden * (2 if self.kind == "glu" else 1)
+        self.up = nn.Linear(size.width, wide, bias=backbone.bias)
+        self.down = nn.Linear(size.hidden, size.width, bias=backbone.bias)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """``mask`` is bool, broadcastable to (B, heads, T, T), true where a key may be seen."""
-        b, t, d = x.shape
-        q, k, v = self.project(x).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-        return self.out(y.transpose(1, 2).reshape(b, t, d))
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) → (B, T, D)."""
+        x = self.up(x)
+        if self.kind == "glu":
+            left, right = x.chunk(2, dim=-1)
+            return self.down(left * right)
+        return self.down(activate(x, kind=self.kind))
 
 
 class Block(nn.Module):
-    """Attention and feed-forward, each with a residual path.
+    """A mixer and a feed-forward, each with a residual path; ``Backbone.norm`` says where the norms stand."""
 
-    ``norm="post"`` normalises after each sum (BERT), ``"pre"`` before each sub-layer (GPT).
-    """
-
-    def __init__(
-        self,
-        *,
-        width: int,
-        heads: int,
-        hidden: int,
-        norm: Norm,
-        activation: Activation,
-        dropout: float,
-        eps: float,
-    ) -> None:
+    def __init__(self, backbone: Backbone, size: Size) -> None:
         super().__init__()
-        self.norm, self.activation = norm, activation
-        self.attention = Attention(width=width, heads=heads, dropout=dropout)
-        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
-        self.norm1, self.norm2 = nn.LayerNorm(width, eps=eps), nn.LayerNorm(width, eps=eps)
-        self.drop = nn.Dropout(dropout)
+        self.norm = backbone.norm
+        self.mixer = mixer_of(backbone, size)
+        self.feed = None if backbone.feed == "none" else Feed(backbone, size)
+        parts = 0 if self.norm == "none" else 1 + (self.feed is not None)
+        self.norms = nn.ModuleList(nn.LayerNorm(size.width, eps=backbone.eps) for _ in range(parts))
+        self.drop = nn.Dropout(size.training.dropout)
+        self.residual = (2 * size.layers) ** 0.25 if self.norm == "deep" else 1.0
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, sight: Sight) -> Tensor:
         """(B, T, D) → (B, T, D)."""
+        x = self._step(x, lambda y: self.mixer(y, sight), 0)
+        return x if self.feed is None else self._step(x, self.feed, 1)
+
+    def _step(self, x: Tensor, part, i: int) -> Tensor:
+        if self.norm == "none":
+            return x + self.drop(part(x))
+        norm = self.norms[i]
         if self.norm == "pre":
-            x = x + self.drop(self.attention(self.norm1(x), mask))
-            return x + self.drop(self._feed(self.norm2(x)))
-        x = self.norm1(x + self.drop(self.attention(x, mask)))
-        return self.norm2(x + self.drop(self._feed(x)))
-
-    def _feed(self, x: Tensor) -> Tensor:
-        return self.down(activate(self.up(x), kind=self.activation))
+            return x + self.drop(part(norm(x)))
+        if self.norm == "stream":
+            x = norm(x)
+            return x + self.drop(part(x))
+        return norm(self.residual * x + self.drop(part(x)))
 
 
-def key_mask(real: Tensor) -> Tensor:
-    """Mask that hides padding from every query: bool (B, T) → (B, 1, 1, T)."""
-    return real[:, None, None, :]
+def blocks_of(backbone: Backbone, size: Size) -> nn.ModuleList:
+    """``size.layers`` blocks, initialised."""
+    blocks = nn.ModuleList(Block(backbone, size) for _ in range(size.layers))
+    initialise(blocks, std=backbone.init_std)
+    if backbone.norm == "deep":
+        _shrink(blocks, by=(8 * size.layers) ** -0.25)
+    return blocks
+
+
+@torch.no_grad()
+def _shrink(blocks: nn.ModuleList, *, by: float) -> None:
+    """DeepNorm (arXiv:2203.00555): smaller weights wherever no softmax stands between input and output."""
+    for block in blocks:
+        for name, weight in block.named_parameters():
+            if (
+                name.endswith("weight")
+                and weight.ndim == 2
+                and not name.startswith(("mixer.query", "mixer.key"))
+            ):
+                weight.mul_(by)
 
 
 @torch.no_grad()
@@ -80,7 +93,8 @@ def initialise(module: nn.Module, *, std: float) -> None:
     for part in module.modules():
         if isinstance(part, nn.Linear):
             part.weight.normal_(0.0, std)
-            part.bias.zero_()
+            if part.bias is not None:
+                part.bias.zero_()
         elif isinstance(part, nn.Embedding):
             part.weight.normal_(0.0, std)
             if part.padding_idx is not None:

@@ -14,8 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.transformer.errors import CheckpointError, TransformerError
-from models.transformer.model import Encoder
-from models.transformer.objectives import MaskedGenes
+from models.transformer.objectives import Network
 from models.transformer.recipe import Design, design_from
 from models.transformer.vocabulary import Vocabulary
 
@@ -26,14 +25,13 @@ class Checkpoint:
 
     design: Design
     vocabulary: Vocabulary
-    network: MaskedGenes
+    network: Network
     curve: list[dict[str, Any]]
 
 
-def build(design: Design, *, vocabulary: int, specials: int) -> MaskedGenes:
+def build(design: Design, *, vocabulary: int, specials: int) -> Network:
     """An untrained network; draws from torch's global generator."""
-    encoder = Encoder(design, vocabulary=vocabulary)
-    return MaskedGenes(design, encoder=encoder, specials=specials)
+    return Network(design, vocabulary=vocabulary, specials=specials)
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
@@ -49,6 +47,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
             "specials": list(vocabulary.specials),
             "genes": list(vocabulary.genes),
             "medians": [float(median) for median in vocabulary.medians],
+            "means": [float(mean) for mean in vocabulary.means],
         },
     )
     write_tensors(folder / "weights.safetensors", checkpoint.network.state_dict(), metadata={})
@@ -115,6 +114,7 @@ def _vocabulary(value: Any) -> Vocabulary:
         specials=tuple(value["specials"]),
         genes=tuple(value["genes"]),
         medians=np.array(value["medians"], dtype=np.float64),
+        means=np.array(value["means"], dtype=np.float64),
     )
 
 

@@ -10,12 +10,14 @@ import numpy as np
 class Counts:
     """N cells × G genes as CSR arrays: ``data`` and ``indices`` (non-zeros), ``indptr`` (N + 1).
 
-    Explicitly stored zeros are allowed; every reader of counts leaves them out.
+    ``totals`` (N): counts of the whole cell, before any gene was left out; NaN where that is
+    unknown. Explicitly stored zeros are allowed; every reader of counts leaves them out.
     """
 
     data: np.ndarray
     indices: np.ndarray
     indptr: np.ndarray
+    totals: np.ndarray
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -31,7 +33,9 @@ class Counts:
         lengths = self.indptr[np.asarray(rows) + 1] - starts
         indptr = offsets_of(lengths)
         where = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
-        return Counts(data=self.data[where], indices=self.indices[where], indptr=indptr)
+        return Counts(
+            data=self.data[where], indices=self.indices[where], indptr=indptr, totals=self.totals[rows]
+        )
 
 
 class Reader(Protocol):

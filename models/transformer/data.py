@@ -1,15 +1,17 @@
-"""Cells → batches of token ids: shuffled for training, bucketed by length so that little is padding."""
+"""Cells → batches of tokens: shuffled for training, bucketed by length so that little is padding."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from models.transformer.batch import Batch, batch_of
 from models.transformer.counts import Reader
 from models.transformer.errors import TrainingError
-from models.transformer.tokenise import RankTokeniser, Tokens
+from models.transformer.tokenise import Tokeniser, Tokens
 
 POOL_BATCHES = 16
+READ_CELLS = 8192
 HELD_OUT = (0.05, 0.20)
 
 
@@ -19,14 +21,35 @@ class Corpus:
 
     counts: Reader
     columns: np.ndarray
-    tokenise: RankTokeniser
+    tokenise: Tokeniser
 
     def __len__(self) -> int:
         return len(self.counts)
 
-    def tokens(self, rows: np.ndarray) -> Tokens:
-        """Tokens of the given cells, in the given order."""
-        return self.tokenise(self.counts.take(rows), self.columns)
+    def tokens(self, rows: np.ndarray, *, seed: int | None = None) -> Tokens:
+        """Tokens of the given cells, in the given order; ``seed`` as of ``Tokeniser``."""
+        return self.tokenise(self.counts.take(rows), self.columns, seed=seed)
+
+    @property
+    def longest(self) -> int:
+        """No cell has more tokens."""
+        panel = self.tokenise.choice.kind == "panel"
+        return len(self.tokenise.vocabulary) if panel else self.tokenise.length
+
+    def without_total(self) -> int:
+        """Number of cells whose total count is unknown."""
+        pools = np.array_split(np.arange(len(self)), -(-len(self) // READ_CELLS) or 1)
+        return sum(int((~(self.counts.take(rows).totals > 0)).sum()) for rows in pools)
+
+    def expressed(self) -> np.ndarray:
+        """Genes of the vocabulary that each cell expresses, int64 (N,); read 8,192 cells at a time."""
+        found = np.zeros(len(self), dtype=np.int64)
+        for start in range(0, len(self), READ_CELLS):
+            rows = np.arange(start, min(start + READ_CELLS, len(self)))
+            counts = self.counts.take(rows)
+            known = (self.columns[counts.indices] >= 0) & (counts.data > 0)
+            found[rows] = np.bincount(counts.rows[known], minlength=len(rows))
+        return found
 
 
 def batches_in_epoch(cells: int, *, batch_cells: int) -> int:
@@ -34,21 +57,21 @@ def batches_in_epoch(cells: int, *, batch_cells: int) -> int:
     return -(-cells // batch_cells)
 
 
-def shuffled(
-    corpus: Corpus, *, batch_cells: int, seed: int, epoch: int, start: int = 0
-) -> Iterator[np.ndarray]:
-    """Batches of one pass over the corpus from batch ``start`` on: ids int64 (B, T), padded with 0.
+def shuffled(corpus: Corpus, *, batch_cells: int, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+    """Batches of one pass over the corpus from batch ``start`` on.
 
     Cells are permuted, then read and tokenised one pool of 16 batches at a time; within a
     pool, cells of like length share a batch and the batches are shuffled. Which cells share a
-    batch is a function of the corpus, ``seed`` and ``epoch``, so a resumed run sees the same.
+    batch is a function of the corpus, ``seed`` and ``epoch``, so a resumed run sees the same; so
+    are the draws of the tokeniser.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(corpus))
     pool_cells = POOL_BATCHES * batch_cells
+    draw = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     for pool in range(start // POOL_BATCHES, -(-len(order) // pool_cells)):
         rows = np.sort(order[pool * pool_cells : (pool + 1) * pool_cells])
-        tokens = corpus.tokens(rows)
-        if (tokens.genes_of(len(corpus.tokenise.vocabulary.specials)) == 0).any():
+        tokens = corpus.tokens(rows, seed=draw)
+        if (tokens.expressed == 0).any():
             raise TrainingError(
                 "a cell of the corpus expresses no gene of the vocabulary; leave it out first"
             )
@@ -56,7 +79,7 @@ def shuffled(
         groups = by_length(tokens.lengths, batch_cells=batch_cells, ties=rng.random(len(rows)))
         skip = max(start - pool * POOL_BATCHES, 0)
         for i in rng.permutation(len(groups))[skip:]:
-            yield tokens.padded(groups[i])
+            yield batch_of(tokens, groups[i])
 
 
 def by_length(lengths: np.ndarray, *, batch_cells: int, ties: np.ndarray | None = None) -> list[np.ndarray]:

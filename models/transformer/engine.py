@@ -16,19 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.transformer.batch import Batch, batch_of
 from models.transformer.checkpoint import read_tensors, write_tensors
-from models.transformer.data import Corpus, by_length, shuffled
+from models.transformer.choices import Training
+from models.transformer.data import POOL_BATCHES, Corpus, by_length, shuffled
 from models.transformer.errors import CheckpointError, TrainingError
 from models.transformer.infer import autocast
-from models.transformer.objectives import MaskedGenes
-from models.transformer.recipe import Training
+from models.transformer.objectives import Network
 from models.transformer.schedule import Plan, plan, rate_at
 
 RECORDS = 10
 MOST_STEPS_A_RECORD = 500
 BETAS = (0.9, 0.999)
 
+VALIDATION_SEED = 0
+
 Record = dict[str, Any]
+Losses = dict[str, tuple[Tensor, Tensor]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -42,7 +46,7 @@ class _State:
 
 
 def pretrain(
-    network: MaskedGenes,
+    network: Network,
     *,
     corpus: Corpus,
     validation: Corpus | None,
@@ -72,9 +76,9 @@ def pretrain(
     -------
     list
         Records at the start, the end, and each tenth of the steps (each 500 at most): ``step``,
-        ``steps``, ``cells`` and ``tokens`` so far, ``rate``, ``loss`` (nats a masked gene, mean
-        since the last record; null at step 0) and ``validation`` (the same for held-out cells;
-        null without them).
+        ``steps``, ``cells`` and ``tokens`` so far, ``rate``, ``loss`` (the weighted sum of the objectives,
+        each a mean over its terms since the last record; null at step 0), ``parts`` (each objective;
+        empty at step 0) and ``validation`` (the loss of held-out cells; null without them).
 
     Raises
     ------
@@ -88,25 +92,29 @@ def pretrain(
     schedule = plan(training, cells=len(corpus), budget_cells=budget_cells)
     network.to(device).train()
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=training.rate, betas=BETAS, weight_decay=training.decay
+        [weight for weight in network.parameters() if weight.requires_grad],
+        lr=training.rate,
+        betas=BETAS,
+        weight_decay=training.decay,
     )
     with _repeatable(device):
         state = _resume(resume, network=network, optimiser=optimiser, fingerprint=fingerprint)
         every = min(max(schedule.steps // RECORDS, 1), MOST_STEPS_A_RECORD)
         if not state.curve:
-            start = _record(state, schedule, loss=None, rate=0.0)
+            start = _record(state, schedule, loss=None, parts={}, rate=0.0)
             _note(state, start, network=network, validation=validation, training=training, report=report)
-        losses: list[tuple[Tensor, Tensor]] = []
+        losses: list[Losses] = []
         for batch in _batches(corpus, training=training, schedule=schedule, seed=seed, start=state.step):
             rate = rate_at(state.step, steps=schedule.steps, training=training)
             losses.append(
                 _step(network, batch, optimiser, rate=rate, clip=training.clip, seed=[seed, state.step])
             )
             state.step += 1
-            state.cells += len(batch)
-            state.tokens += int(np.count_nonzero(batch))
+            state.cells += len(batch.ids)
+            state.tokens += int(batch.real.sum())
             if state.step % every == 0 or state.step == schedule.steps:
-                record = _record(state, schedule, loss=_mean(losses, step=state.step), rate=rate)
+                parts = _means(losses, step=state.step)
+                record = _record(state, schedule, loss=_sum(parts, network), parts=parts, rate=rate)
                 losses.clear()
                 _note(state, record, network=network, validation=validation, training=training, report=report)
                 if resume is not None:
@@ -114,9 +122,7 @@ def pretrain(
     return state.curve
 
 
-def _batches(
-    corpus: Corpus, *, training: Training, schedule: Plan, seed: int, start: int
-) -> Iterator[np.ndarray]:
+def _batches(corpus: Corpus, *, training: Training, schedule: Plan, seed: int, start: int) -> Iterator[Batch]:
     """The batches of the steps ``start`` … ``schedule.steps`` − 1."""
     step = start
     while step < schedule.steps:
@@ -129,55 +135,68 @@ def _batches(
 
 
 def _step(
-    network: MaskedGenes,
-    batch: np.ndarray,
+    network: Network,
+    batch: Batch,
     optimiser: torch.optim.Optimizer,
     *,
     rate: float,
     clip: float,
     seed: list[int],
-) -> tuple[Tensor, Tensor]:
-    """One optimiser step; summed loss and number of masked genes."""
+) -> Losses:
+    """One optimiser step; summed loss and number of terms of each objective."""
     mask_seed, dropout_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
-    device = network.bias.device
-    ids = torch.from_numpy(batch).to(device)
+    device = next(network.parameters()).device
+    batch = batch.to(device)
     torch.manual_seed(dropout_seed)
     with autocast(device):
-        loss, n = network(ids, network.mask(ids, seed=mask_seed))
+        losses = network(batch, network.mask(batch, seed=mask_seed))
+    total = sum(network.weights[kind] * loss / n.clamp(min=1) for kind, (loss, n) in losses.items())
     optimiser.zero_grad(set_to_none=True)
-    (loss / n).backward()
+    total.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.step()
-    return loss.detach(), n
+    network.after_step()
+    return {kind: (loss.detach(), n) for kind, (loss, n) in losses.items()}
 
 
 @torch.no_grad()
-def validate(network: MaskedGenes, corpus: Corpus, *, batch_cells: int) -> float:
-    """Loss on held-out cells, nats a masked gene; the same genes are hidden on every call."""
-    device = network.bias.device
-    tokens = corpus.tokens(np.arange(len(corpus)))
+def validate(network: Network, corpus: Corpus, *, batch_cells: int) -> float:
+    """Loss on held-out cells, the weighted sum of the objectives; the same is hidden on every call."""
+    device = next(network.parameters()).device
     network.eval()
     losses = []
-    for i, group in enumerate(by_length(tokens.lengths, batch_cells=batch_cells)):
-        ids = torch.from_numpy(tokens.padded(group)).to(device)
-        with autocast(device):
-            losses.append(network(ids, network.mask(ids, seed=i)))
+    for start in range(0, len(corpus), POOL_BATCHES * batch_cells):
+        rows = np.arange(start, min(start + POOL_BATCHES * batch_cells, len(corpus)))
+        tokens = corpus.tokens(rows, seed=VALIDATION_SEED)
+        for group in by_length(tokens.lengths, batch_cells=batch_cells):
+            batch = batch_of(tokens, group).to(device)
+            with autocast(device):
+                losses.append(network(batch, network.mask(batch, seed=len(losses))))
     network.train()
-    return _mean(losses, step=None)
+    return _sum(_means(losses, step=None), network)
 
 
-def _mean(losses: list[tuple[Tensor, Tensor]], *, step: int | None) -> float:
-    """Mean loss of a masked gene. A NaN stays in the sum, so one look a record finds it."""
-    total = sum(float(loss) for loss, _ in losses)
-    if not np.isfinite(total):
-        where = "in validation" if step is None else f"at or before step {step}"
-        raise TrainingError(f"the loss became {total} {where}; lower the learning rate or clip harder")
-    return total / sum(int(n) for _, n in losses)
+def _means(losses: list[Losses], *, step: int | None) -> dict[str, float]:
+    """Mean of each objective over its terms. A NaN stays in the sum, so one look a record finds it."""
+    means = {}
+    for kind in losses[0]:
+        total = sum(float(part[kind][0]) for part in losses)
+        if not np.isfinite(total):
+            where = "in validation" if step is None else f"at or before step {step}"
+            raise TrainingError(f"the loss became {total} {where}; lower the learning rate or clip harder")
+        means[kind] = total / max(sum(int(part[kind][1]) for part in losses), 1)
+    return means
 
 
-def _record(state: _State, schedule: Plan, *, loss: float | None, rate: float) -> Record:
+def _sum(means: dict[str, float], network: Network) -> float:
+    return sum(network.weights[kind] * mean for kind, mean in means.items())
+
+
+def _record(
+    state: _State, schedule: Plan, *, loss: float | None, parts: dict[str, float], rate: float
+) -> Record:
     return {
         "step": state.step,
         "steps": schedule.steps,
@@ -185,6 +204,7 @@ def _record(state: _State, schedule: Plan, *, loss: float | None, rate: float) -
         "tokens": state.tokens,
         "rate": rate,
         "loss": loss,
+        "parts": parts,
     }
 
 
@@ -192,7 +212,7 @@ def _note(
     state: _State,
     record: Record,
     *,
-    network: MaskedGenes,
+    network: Network,
     validation: Corpus | None,
     training: Training,
     report: Callable[[Record], None],
@@ -206,7 +226,7 @@ def _note(
 
 
 def _keep(
-    path: Path, *, network: MaskedGenes, optimiser: torch.optim.Optimizer, state: _State, fingerprint: str
+    path: Path, *, network: Network, optimiser: torch.optim.Optimizer, state: _State, fingerprint: str
 ) -> None:
     """Write weights, moments and position as one file, so that they can never disagree."""
     tensors = {f"weight.{name}": tensor for name, tensor in network.state_dict().items()}
@@ -226,7 +246,7 @@ def _keep(
 
 
 def _resume(
-    path: Path | None, *, network: MaskedGenes, optimiser: torch.optim.Optimizer, fingerprint: str
+    path: Path | None, *, network: Network, optimiser: torch.optim.Optimizer, fingerprint: str
 ) -> _State:
     """Restore what ``_keep`` wrote for this very training, or start at step 0.
 

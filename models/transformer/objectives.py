@@ -1,76 +1,149 @@
-"""What pre-training asks of the network."""
+"""The network with what pre-training asks of it."""
 
-from typing import NamedTuple
+import copy
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.transformer.block import activate, initialise
+from models.transformer.batch import Batch
+from models.transformer.block import initialise
+from models.transformer.choices import Objective
+from models.transformer.decoder import TokenStates
+from models.transformer.heads import (
+    CellValueHead,
+    ExpressedHead,
+    GeneHead,
+    Loss,
+    NextValueHead,
+    Pass,
+    ProfileHead,
+    ValueHead,
+    layers_of,
+)
+from models.transformer.masking import Masked, hide
 from models.transformer.model import Encoder
 from models.transformer.recipe import Design
-from models.transformer.vocabulary import MASK, PAD
 
-MASK_TOKEN = (PAD, MASK).index(MASK)
-
-
-class Masked(NamedTuple):
-    """``inputs`` (B, T) with some genes hidden; ``chosen`` bool (B, T): where the loss is taken."""
-
-    inputs: Tensor
-    chosen: Tensor
+HEADLESS = ("prompt", "contrast")
 
 
-def mask_genes(
-    ids: Tensor, *, ratio: float, specials: int, vocabulary: int, generator: torch.Generator
-) -> Masked:
-    """Choose ``ratio`` of the gene tokens; 80 % become the mask, 10 % a random gene, 10 % stay.
+class Network(nn.Module):
+    """Encoder, heads and, where one is asked for, a teacher; ``forward`` gives the losses of a batch."""
 
-    Padding and special tokens are never chosen. A batch where chance chose nothing gives up
-    its most nearly chosen gene, because a mean over nothing is undefined.
-    """
-    draw = torch.rand(ids.shape, generator=generator, device=ids.device)
-    draw = draw.masked_fill(ids < specials, 2.0)
-    chosen = draw < ratio
-    if not chosen.any():
-        chosen = draw == draw.min()
-    fate = torch.rand(ids.shape, generator=generator, device=ids.device)
-    random = torch.randint(specials, vocabulary, ids.shape, generator=generator, device=ids.device)
-    inputs = ids.masked_fill(chosen & (fate < 0.8), MASK_TOKEN)
-    return Masked(torch.where(chosen & (fate >= 0.8) & (fate < 0.9), random, inputs), chosen)
-
-
-class MaskedGenes(nn.Module):
-    """Name the hidden genes: cross-entropy in nats, the encoder's gene table as decoder.
-
-    Logits over the vocabulary are computed at chosen positions alone; at all positions they
-    would cost more than the network itself.
-    """
-
-    def __init__(self, design: Design, *, encoder: Encoder, specials: int) -> None:
+    def __init__(self, design: Design, *, vocabulary: int, specials: int) -> None:
         super().__init__()
-        self.encoder, self.specials = encoder, specials
-        self.ratio, self.activation = design.objective.ratio, design.backbone.activation
-        vocabulary, width = encoder.genes.weight.shape
-        self.transform = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width, eps=design.backbone.eps)
-        self.bias = nn.Parameter(torch.zeros(vocabulary))
-        initialise(self.transform, std=design.backbone.init_std)
+        self.design, self.vocabulary, self.specials = design, vocabulary, specials
+        self.encoder = Encoder(design, vocabulary=vocabulary, specials=specials)
+        self.states = TokenStates(design)
+        self.heads = nn.ModuleDict(
+            {o.kind: self._head(o) for o in design.objectives if o.kind not in HEADLESS}
+        )
+        self.teacher: Encoder | None = None
+        if "teacher" in self.heads:
+            self.teacher = copy.deepcopy(self.encoder).requires_grad_(False)
 
-    def mask(self, ids: Tensor, *, seed: int) -> Masked:
-        """Hide genes of a batch; a function of the ids and the seed alone."""
-        return mask_genes(
-            ids,
-            ratio=self.ratio,
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each objective in the sum."""
+        return {objective.kind: objective.weight for objective in self.design.objectives}
+
+    def mask(self, batch: Batch, *, seed: int) -> Masked:
+        """Hide something of a batch; a function of the batch and the seed alone."""
+        masking = self.design.masking
+        if masking is None:
+            return Masked(batch, torch.zeros_like(batch.real))
+        patch = self.design.size.patch if self.design.identity.kind == "patch" else 1
+        return hide(
+            batch,
+            masking,
             specials=self.specials,
-            vocabulary=len(self.bias),
-            generator=torch.Generator(ids.device).manual_seed(seed),
+            vocabulary=self.vocabulary,
+            generator=torch.Generator(batch.ids.device).manual_seed(seed),
+            patch=patch,
         )
 
-    def forward(self, ids: Tensor, masked: Masked) -> tuple[Tensor, Tensor]:
-        """Summed loss of the chosen positions, and their number."""
-        hidden = self.encoder(masked.inputs)[masked.chosen]
-        hidden = self.norm(activate(self.transform(hidden), kind=self.activation))
-        logits = F.linear(hidden, self.encoder.genes.weight, self.bias)
-        loss = F.cross_entropy(logits.float(), ids[masked.chosen], reduction="sum")
-        return loss, masked.chosen.sum()
+    def forward(self, batch: Batch, masked: Masked) -> dict[str, Loss]:
+        """Summed loss of each objective, and its number of terms."""
+        encoded = self.encoder(masked.shown)
+        plain = self.encoder.design.identity.kind == "patch"
+        states = encoded.hidden if plain else self.states(encoded, masked.shown, self.encoder)
+        seen = Pass(batch, masked.shown, masked.chosen, states, self.encoder.cell(encoded))
+        return {objective.kind: self._loss(objective, seen) for objective in self.design.objectives}
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Let the teacher follow its student."""
+        if self.teacher is None:
+            return
+        (momentum,) = [o.momentum for o in self.design.objectives if o.kind == "teacher"]
+        for slow, fast in zip(self.teacher.parameters(), self.encoder.parameters(), strict=True):
+            slow.lerp_(fast, 1 - momentum)
+
+    def _head(self, objective: Objective) -> nn.Module:
+        design, width = self.design, self.states.width
+        cell_width = design.size.width * (4 if design.pooler.kind == "concat" else 1)
+        match objective.kind:
+            case "gene" | "next_gene":
+                return GeneHead(design, objective, vocabulary=self.vocabulary, width=width)
+            case "value":
+                return ValueHead(design, objective, width=width)
+            case "cell_value":
+                return CellValueHead(design, cell_width=cell_width)
+            case "next_value":
+                return NextValueHead(design, objective, vocabulary=self.vocabulary)
+            case "expressed":
+                return ExpressedHead(design, cell_width=cell_width)
+            case "profile":
+                return ProfileHead(design, genes=self.vocabulary - self.specials, cell_width=cell_width)
+        predictor = layers_of(cell_width, cell_width, hidden=1, activation=nn.GELU)
+        initialise(predictor, std=design.backbone.init_std)
+        return predictor
+
+    def _loss(self, objective: Objective, seen: Pass) -> Loss:
+        encoder, ids = self.encoder, seen.batch.ids
+        table = None if not hasattr(encoder, "embed") else encoder.embed.genes.table
+        table = None if table is None else table.weight
+        match objective.kind:
+            case "gene":
+                return self.heads["gene"](seen.states[seen.chosen], ids[seen.chosen], table=table)
+            case "next_gene":
+                where = ids[:, 1:] >= self.specials
+                return self.heads["next_gene"](seen.states[:, :-1][where], ids[:, 1:][where], table=table)
+            case "value":
+                return self.heads["value"](seen.states, seen, specials=self.specials)
+            case "prompt":
+                again = encoder(seen.shown, first=seen.cells.detach())
+                states = self.states(again, seen.shown, encoder)
+                return self.heads["value"](states, seen, specials=self.specials)
+            case "cell_value":
+                return self.heads["cell_value"](seen, encoder=encoder)
+            case "next_value":
+                return self.heads["next_value"](seen, encoder=encoder, specials=self.specials)
+            case "expressed":
+                return self.heads["expressed"](seen, encoder=encoder)
+            case "profile":
+                return self.heads["profile"](seen, specials=self.specials)
+            case "teacher":
+                return self._distance(seen)
+            case "contrast":
+                return self._contrast(seen, temperature=objective.temperature)
+
+    def _distance(self, seen: Pass) -> Loss:
+        """Cosine distance of the student's prediction from the teacher's cell."""
+        with torch.no_grad():
+            self.teacher.eval()
+            wanted = self.teacher.cell(self.teacher(seen.batch))
+        found = self.heads["teacher"](seen.cells)
+        return (1 - F.cosine_similarity(found.float(), wanted.float())).sum(), _number(seen.cells)
+
+    def _contrast(self, seen: Pass, *, temperature: float) -> Loss:
+        """InfoNCE of a cell with itself under other dropout, against the other cells of the batch."""
+        other = self.encoder.cell(self.encoder(seen.shown))
+        near = F.normalize(seen.cells.float(), dim=1) @ F.normalize(other.float(), dim=1).T / temperature
+        same = torch.arange(len(near), device=near.device)
+        return F.cross_entropy(near, same, reduction="sum"), _number(seen.cells)
+
+
+def _number(cells: Tensor) -> Tensor:
+    return torch.tensor(len(cells), device=cells.device)

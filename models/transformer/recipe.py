@@ -1,98 +1,70 @@
-"""A recipe: a YAML file of choices with a closed schema → a frozen ``Design``."""
+"""A recipe: a YAML file of choices → a frozen ``Design``, its parts checked against each other."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import yaml
 
-from models.transformer.block import Activation, Norm
+from models.transformer.choices import (
+    BINNED,
+    DEPTHS,
+    NEEDS_TOTAL,
+    Backbone,
+    Identity,
+    Masking,
+    Objective,
+    PanelTokens,
+    Pooler,
+    SampleTokens,
+    Size,
+    Thinning,
+    Tokens,
+    Value,
+)
 from models.transformer.errors import RecipeError
-from models.transformer.tokenise import Norm as Score
+from models.transformer.schema import build, suggestion
 
 FOLDER = Path(__file__).parent / "recipes"
+NEXT = {"next_gene", "next_value"}
+OF_HIDDEN_VALUES = {"value", "cell_value", "prompt"}
+OF_THE_CELL = {"cell_value", "expressed", "prompt", "profile", "teacher", "contrast"}
+LOSSES = {"value": {"mse", "bins", "zinb"}, "next_value": {"bins", "ztp"}, "profile": {"rmse"}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tokeniser:
-    """How counts become tokens."""
+class Parts:
+    """The choices that all sizes of a recipe share."""
 
-    kind: Literal["rank"]
-    norm: Score
-    min_cells: int
-    prefix: tuple[str, ...] = ()
-    suffix: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backbone:
-    """What all sizes of the network share."""
-
-    norm: Norm
-    activation: Activation
-    eps: float
-    init_std: float
+    tokeniser: Tokens
+    value: Value
+    identity: Identity
+    backbone: Backbone
+    objectives: tuple[Objective, ...]
+    pooler: Pooler
+    masking: Masking | None = None
+    thinning: Thinning | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Objective:
-    """What pre-training asks."""
-
-    kind: Literal["masked_genes"]
-    ratio: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pooler:
-    """Which hidden state is the cell: ``layer`` −1 is the last block, −2 the one before."""
-
-    kind: Literal["mean", "cls"]
-    layer: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
-    """How a size is trained: peak learning ``rate``, ``warmup`` as a share of all steps.
-
-    ``dropout`` holds for hidden states and attention weights alike.
-    """
-
-    epochs: float
-    batch_cells: int
-    rate: float
-    warmup: float
-    schedule: Literal["linear", "cosine"]
-    decay: float
-    clip: float
-    dropout: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Size:
-    """Shape of the network: ``hidden`` is the feed-forward width, ``length`` the most tokens a cell."""
-
-    layers: int
-    width: int
-    heads: int
-    hidden: int
-    length: int
-    training: Training
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Design:
+class Design(Parts):
     """One recipe at one size: everything that a checkpoint must know about itself."""
 
     recipe: str
     size_name: str
-    tokeniser: Tokeniser
-    backbone: Backbone
-    objective: Objective
-    pooler: Pooler
     size: Size
+
+    @property
+    def needs_totals(self) -> bool:
+        """Whether a cell can be read only where its total count is known."""
+        return self.value.scale in NEEDS_TOTAL or bool(set(self.tokeniser.prefix) & set(DEPTHS))
+
+    @property
+    def masked_autoencoder(self) -> bool:
+        """Whether the encoder sees visible non-zero genes alone, and a decoder the rest."""
+        return self.size.decoder is not None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form; ``design_from`` reads it back."""
@@ -100,31 +72,20 @@ class Design:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
+class Recipe(Parts):
     """A published design: ``source`` of the facts, ``ours`` what is not from there, and its sizes."""
 
     name: str
     source: str
     ours: str
-    tokeniser: Tokeniser
-    backbone: Backbone
-    objective: Objective
-    pooler: Pooler
     sizes: dict[str, Size]
 
     def design(self, size: str) -> Design:
         """The recipe at one of its sizes."""
         if size not in self.sizes:
-            raise RecipeError(f"recipe {self.name!r} has no size {size!r}; known: {', '.join(self.sizes)}")
-        return Design(
-            recipe=self.name,
-            size_name=size,
-            tokeniser=self.tokeniser,
-            backbone=self.backbone,
-            objective=self.objective,
-            pooler=self.pooler,
-            size=self.sizes[size],
-        )
+            raise RecipeError(f"recipe {self.name!r} has no size {size!r}; {suggestion(size, self.sizes)}")
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(Parts)}
+        return Design(recipe=self.name, size_name=size, size=self.sizes[size], **parts)
 
 
 def recipe_names() -> list[str]:
@@ -135,7 +96,7 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> Recipe:
     """Read a recipe by name."""
     if name not in recipe_names():
-        raise RecipeError(f"unknown recipe {name!r}; known: {', '.join(recipe_names())}")
+        raise RecipeError(f"unknown recipe {name!r}; {suggestion(name, recipe_names())}")
     return read_recipe(FOLDER / f"{name}.yaml")
 
 
@@ -145,7 +106,7 @@ def read_recipe(path: Path) -> Recipe:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    recipe = _build(Recipe, value, where=str(path))
+    recipe = build(Recipe, value, where=str(path))
     for name in recipe.sizes:
         _consistent(recipe.design(name), where=f"{path}: sizes.{name}")
     return recipe
@@ -153,61 +114,108 @@ def read_recipe(path: Path) -> Recipe:
 
 def design_from(value: Any, *, where: str) -> Design:
     """Read what ``Design.to_dict`` wrote, under the same closed schema."""
-    design = _build(Design, value, where=where)
+    design = build(Design, value, where=where)
     _consistent(design, where=where)
     return design
 
 
 def _consistent(design: Design, *, where: str) -> None:
-    size, train = design.size, design.size.training
+    for rules in (_faults_of_size, _faults_of_input, _faults_of_objectives):
+        for fault, present in rules(design):
+            if present:
+                raise RecipeError(f"{where}: {fault}")
+
+
+def _faults_of_size(design: Design) -> Iterator[tuple[str, bool]]:
+    size, train, pooler = design.size, design.size.training, design.pooler
     around = len(design.tokeniser.prefix) + len(design.tokeniser.suffix)
-    faults = {
-        "width must be a multiple of heads": size.width % size.heads,
-        "length leaves no room for a gene": size.length <= around,
-        "pooler cls needs a token in tokeniser.prefix": design.pooler.kind == "cls" and around == 0,
-        "pooler.layer lies outside the network": not -size.layers - 1 <= design.pooler.layer <= -1,
-        "objective.ratio must lie in (0, 1]": not 0 < design.objective.ratio <= 1,
-        "warmup must lie in [0, 1]": not 0 <= train.warmup <= 1,
-        "dropout must lie in [0, 1)": not 0 <= train.dropout < 1,
-        "epochs, batch_cells, rate and clip must be above 0": min(
-            train.epochs, train.batch_cells, train.rate, train.clip
+    yield "width must be a multiple of heads", size.head_width is None and bool(size.width % size.heads)
+    yield "length leaves no room for a gene", size.length <= around
+    yield "patch and genes must be at least 1", size.patch < 1 or (size.genes is not None and size.genes < 1)
+    yield "patches need tokeniser panel", size.patch > 1 and not isinstance(design.tokeniser, PanelTokens)
+    yield "a decoder needs tokeniser panel", bool(size.decoder) and design.tokeniser.kind != "panel"
+    yield "a decoder cannot stand beside patches", bool(size.decoder) and size.patch > 1
+    cut = pooler.kind in ("cls", "specials", "concat") and not design.tokeniser.prefix
+    yield f"pooler {pooler.kind} needs a token in tokeniser.prefix", cut
+    depths = design.tokeniser.prefix[:2] != DEPTHS
+    yield f"pooler concat needs {list(DEPTHS)} first in tokeniser.prefix", pooler.kind == "concat" and depths
+    yield "pooler.layer lies outside the network", not -size.layers - 1 <= pooler.layer <= -1
+    yield "warmup must lie in [0, 1]", not 0 <= train.warmup <= 1
+    yield "dropout must lie in [0, 1)", not 0 <= train.dropout < 1
+    least = min(train.epochs, train.batch_cells, train.rate, train.clip)
+    yield "epochs, batch_cells, rate and clip must be above 0", least <= 0
+
+
+def _faults_of_input(design: Design) -> Iterator[tuple[str, bool]]:
+    value, identity, backbone = design.value, design.identity, design.backbone
+    yield f"value.scale {value.scale} needs bins of 2 or more", value.scale in BINNED and value.bins < 2
+    yield f"value.scale {value.scale} has no bins", value.scale not in BINNED and value.bins != 0
+    yield "value table needs a scale of bins", value.kind == "table" and value.scale not in BINNED
+    yield "value soft_bins needs soft of 2 or more", value.kind == "soft_bins" and value.soft < 2
+    ranked = design.tokeniser.kind in ("rank", "sample")
+    kept = ranked and value.kind not in ("none", "concat")
+    yield f"tokeniser {design.tokeniser.kind} carries no value", kept
+    plain = (value.kind == "plain", identity.kind == "patch")
+    yield (
+        "value plain and identity patch go together, with a patch of width genes",
+        any(plain) and not (all(plain) and design.size.patch == design.size.width),
+    )
+    yield (
+        "identity frozen needs a projection, or vectors as wide as the network",
+        (
+            identity.kind == "frozen"
+            and identity.project == "none"
+            and design.size.vectors != design.size.width
+        ),
+    )
+    yield (
+        "value concat goes with identity table or fused",
+        (value.kind == "concat" and identity.kind not in ("table", "fused")),
+    )
+    yield "identity fused goes with value concat", identity.kind == "fused" and value.kind != "concat"
+    soft = backbone.mixer == "softmax"
+    yield (
+        f"mixer {backbone.mixer} knows no mask {backbone.mask}",
+        not (soft or backbone.mask == "full" or (backbone.mixer, backbone.mask) == ("relu_kernel", "causal")),
+    )
+    yield (
+        "softcap and value attention need mixer softmax",
+        not soft and (backbone.softcap > 0 or value.kind == "attention"),
+    )
+
+
+def _faults_of_objectives(design: Design) -> Iterator[tuple[str, bool]]:
+    kinds, masking = {objective.kind for objective in design.objectives}, design.masking
+    yield "no objectives", not kinds
+    yield "an objective stands twice", len(kinds) != len(design.objectives)
+    hides_gene = masking is not None and masking.hide in ("gene", "both")
+    hides_value = masking is not None and masking.hide in ("value", "both")
+    yield "objective gene needs masking that hides the gene", "gene" in kinds and not hides_gene
+    yield "no value is hidden: masking must hide it", bool(kinds & OF_HIDDEN_VALUES) and not hides_value
+    yield "hidden values need values", hides_value and design.value.kind in ("none", "attention")
+    yield "mask known needs masking that hides the value", design.backbone.mask == "known" and not hides_value
+    causal = design.backbone.mask == "causal"
+    yield "next_gene and next_value need mask causal, or the target leaks", bool(kinds & NEXT) and not causal
+    sample = isinstance(design.tokeniser, SampleTokens)
+    yield "objective expressed needs tokeniser sample", "expressed" in kinds and not sample
+    start = bool(kinds & NEXT) and not design.tokeniser.prefix
+    yield "next_gene and next_value need a first token in tokeniser.prefix", start
+    for objective in design.objectives:
+        known = LOSSES.get(objective.kind, {"mse"})
+        yield f"objective {objective.kind} knows no loss {objective.loss}", objective.loss not in known
+    tied = any(o.kind in ("gene", "next_gene") and o.logits == "tied" for o in design.objectives)
+    yield "logits tied need a gene table", tied and design.identity.kind not in ("table", "fused")
+    yield "objective prompt needs objective value beside it", "prompt" in kinds and "value" not in kinds
+    yield "objective profile needs tokeniser panel", "profile" in kinds and design.tokeniser.kind != "panel"
+    bins = any(o.loss == "bins" and o.kind in ("value", "next_value") for o in design.objectives)
+    yield "loss bins needs a value.scale of bins", bins and design.value.scale not in BINNED
+    prompt = "prompt" in kinds and design.pooler.kind != "cls"
+    yield "objective prompt needs pooler cls", prompt
+    inner = bool(kinds & OF_THE_CELL) and design.pooler.layer != -1
+    yield "objectives of the cell need pooler.layer -1", inner
+    if masking is not None:
+        yield (
+            "masking.ratios must lie in (0, 1]",
+            not (masking.ratios and all(0 <= r <= 1 for r in masking.ratios) and max(masking.ratios) > 0),
         )
-        <= 0,
-    }
-    for fault, present in faults.items():
-        if present:
-            raise RecipeError(f"{where}: {fault}")
-
-
-def _build(kind: Any, value: Any, *, where: str) -> Any:
-    """Build a value of the annotated ``kind`` from plain YAML or JSON."""
-    origin = get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _build_class(kind, value, where=where)
-    if origin is dict and isinstance(value, Mapping):
-        inner = get_args(kind)[1]
-        return {str(k): _build(inner, v, where=f"{where}: {k}") for k, v in value.items()}
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_build(get_args(kind)[0], v, where=where) for v in value)
-    if origin is Literal:
-        if value in get_args(kind):
-            return value
-        raise RecipeError(f"{where}: found {value!r}; expected one of {list(get_args(kind))}")
-    accepted: UnionType | type = int | float if kind is float else kind
-    if not origin and isinstance(value, accepted) and not isinstance(value, bool):
-        return kind(value)
-    raise RecipeError(f"{where}: found {value!r}; expected {getattr(kind, '__name__', kind)}")
-
-
-def _build_class(kind: Any, value: Any, *, where: str) -> Any:
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    if not isinstance(value, Mapping):
-        raise RecipeError(f"{where}: found {value!r}; expected keys {', '.join(fields)}")
-    for key in value:
-        if key not in fields:
-            raise RecipeError(f"{where}: unknown key {key!r}; known: {', '.join(fields)}")
-    for name, field in fields.items():
-        if name not in value and field.default is dataclasses.MISSING:
-            raise RecipeError(f"{where}: no {name!r}; add '{name}: …'")
-    hints = get_type_hints(kind)
-    return kind(**{key: _build(hints[key], item, where=f"{where}: {key}") for key, item in value.items()})
+        yield "masking.random + keep must lie in [0, 1)", not 0 <= masking.random + masking.keep < 1

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from models.transformer.choices import Training
 from models.transformer.data import batches_in_epoch
-from models.transformer.recipe import Training
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Gene identifiers ↔ tokens, gene medians, and how well a data set matches."""
+"""Gene identifiers ↔ tokens, what is usual for a gene, and how well a data set matches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,21 +17,23 @@ MIN_COUNT_SHARE = 0.7
 class Vocabulary:
     """Tokens 0… are ``specials`` (padding is 0, mask is 1), then one token a gene, in sorted order.
 
-    ``medians`` (G): median of the non-zero ``count / cell total · 10⁴`` over the corpus.
+    ``medians`` and ``means`` (G): of the non-zero ``count / cell total · 10⁴`` over the corpus.
     Sorting the genes makes tokens independent of the corpus's column order.
     """
 
     specials: tuple[str, ...]
     genes: tuple[str, ...]
     medians: np.ndarray
+    means: np.ndarray
 
     def __post_init__(self) -> None:
         if self.specials[:2] != (PAD, MASK) or len(set(self.specials)) != len(self.specials):
             raise VocabularyError(f"specials must be unique and begin with {PAD}, {MASK}: {self.specials}")
         if not self.genes or list(self.genes) != sorted(set(self.genes)):
             raise VocabularyError("genes must be sorted, unique, and at least one")
-        if len(self.medians) != len(self.genes) or not (self.medians > 0).all():
-            raise VocabularyError("every gene needs a median above 0")
+        for name, usual in (("median", self.medians), ("mean", self.means)):
+            if len(usual) != len(self.genes) or not (usual > 0).all():
+                raise VocabularyError(f"every gene needs a {name} above 0")
 
     def __len__(self) -> int:
         return len(self.specials) + len(self.genes)
@@ -106,9 +108,9 @@ def fit_vocabulary(
     counts: Counts,
     *,
     genes: Sequence[str],
-    totals: np.ndarray,
     specials: Sequence[str] = (),
     min_cells: int,
+    most: int | None = None,
     target: float = 1e4,
 ) -> Vocabulary:
     """Make the vocabulary of a corpus.
@@ -116,17 +118,16 @@ def fit_vocabulary(
     Parameters
     ----------
     counts
-        N cells × G genes.
+        N cells × G genes; a cell without a total says nothing about genes and is passed over.
     genes
         G identifiers.
-    totals
-        Counts of each whole cell (N), before any gene was left out; a cell whose total is
-        NaN says nothing about medians and is passed over.
     specials
         Further special tokens, after padding and mask.
     min_cells
         A gene enters when at least so many cells with a total express it: the median of a
         few values is noise.
+    most
+        So many genes at most: those whose log(1 + normalised count) varies most over cells.
 
     Raises
     ------
@@ -135,22 +136,34 @@ def fit_vocabulary(
 
     Cost: O(Z log Z) time and about 40 bytes for each of the Z non-zeros.
     """
-    usable = np.isfinite(totals) & (totals > 0)
+    usable = np.isfinite(counts.totals) & (counts.totals > 0)
     if not usable.any():
         raise VocabularyError("no cell has a total count, so gene medians are undefined")
     rows = counts.rows
     keep = usable[rows] & (counts.data > 0)
-    values = counts.data[keep] / totals[rows[keep]] * target
+    values = counts.data[keep] / counts.totals[rows[keep]] * target
     columns = counts.indices[keep]
     medians, support = _medians(values, columns, width=len(genes))
-    chosen = sorted(np.flatnonzero(support >= max(min_cells, 1)), key=lambda column: genes[column])
-    if not chosen:
+    found = np.flatnonzero(support >= max(min_cells, 1))
+    if not len(found):
         raise VocabularyError(f"no gene is expressed in at least {min_cells} cell(s) with a total count")
+    if most is not None:
+        variance = _variance(np.log1p(values), columns, width=len(genes), cells=int(usable.sum()))
+        found = found[np.argsort(-variance[found], kind="stable")[:most]]
+    chosen = sorted(found, key=lambda column: genes[column])
+    means = np.bincount(columns, weights=values, minlength=len(genes))[chosen] / support[chosen]
     return Vocabulary(
         specials=(PAD, MASK, *specials),
         genes=tuple(genes[column] for column in chosen),
         medians=medians[chosen],
+        means=means,
     )
+
+
+def _variance(values: np.ndarray, columns: np.ndarray, *, width: int, cells: int) -> np.ndarray:
+    """Variance of each column over ``cells`` cells, those without a value counting as 0."""
+    mean, square = (np.bincount(columns, weights=v, minlength=width) / cells for v in (values, values**2))
+    return square - mean**2
 
 
 def _medians(values: np.ndarray, columns: np.ndarray, *, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,18 +6,20 @@ import pytest
 from models.transformer.counts import Counts
 from models.transformer.data import Corpus
 from models.transformer.recipe import load_recipe
-from models.transformer.tokenise import RankTokeniser
+from models.transformer.tokenise import specials_of, tokeniser_of
 from models.transformer.vocabulary import fit_vocabulary
 
 
 @pytest.fixture(scope="session")
 def as_counts():
-    """Dense integers (N, G) → Counts."""
+    """Dense integers (N, G) → Counts; totals are those of the matrix unless given."""
 
-    def convert(dense):
+    def convert(dense, *, totals=None):
         rows, columns = np.nonzero(dense)
         indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(dense, axis=1))])
-        return Counts(data=dense[rows, columns].astype(np.float32), indices=columns, indptr=indptr)
+        totals = dense.sum(1).astype(float) if totals is None else totals
+        data = dense[rows, columns].astype(np.float32)
+        return Counts(data=data, indices=columns, indptr=indptr, totals=totals)
 
     return convert
 
@@ -56,8 +58,9 @@ def corpus_of(as_counts):
         genes = [f"ENSG{i:011d}" for i in range(dense.shape[1])]
         counts = as_counts(dense)
         if vocabulary is None:
-            vocabulary = fit_vocabulary(counts, genes=genes, totals=dense.sum(1).astype(float), min_cells=1)
-        tokenise = RankTokeniser(vocabulary=vocabulary, norm="gene_median", length=design.size.length)
+            specials = specials_of(design.tokeniser)
+            vocabulary = fit_vocabulary(counts, genes=genes, specials=specials, min_cells=1)
+        tokenise = tokeniser_of(design, vocabulary)
         return Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)
 
     return make

@@ -35,7 +35,7 @@ def test_what_is_read_is_what_was_written(saved):
     assert (found.vocabulary.medians == whole.vocabulary.medians).all()
     weights = whole.network.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in found.network.state_dict().items())
-    assert found.network.encoder.genes.weight.device.type == "cpu"
+    assert found.network.encoder.embed.genes.table.weight.device.type == "cpu"
 
 
 def test_saving_twice_gives_the_same_bytes(saved, tmp_path):
@@ -57,6 +57,7 @@ def retensor(folder, change):
     checkpoint.write_tensors(folder / "weights.safetensors", tensors, metadata={})
 
 
+BIAS = "heads.gene.bias"
 DAMAGE = {
     "no weights": (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors"),
     "half the weights": (
@@ -64,11 +65,17 @@ DAMAGE = {
         "cannot be read",
     ),
     "pickled weights": (lambda f: torch.save({}, f / "weights.safetensors"), "cannot be read"),
-    "missing tensor": (lambda f: retensor(f, lambda t: t.pop("bias")), "missing tensor 'bias'"),
+    "missing tensor": (
+        lambda f: retensor(f, lambda t: t.pop("heads.gene.bias")),
+        "missing tensor 'heads.gene.bias'",
+    ),
     "unknown tensor": (lambda f: retensor(f, lambda t: t.update(x=torch.ones(1))), "unknown tensor 'x'"),
-    "wrong shape": (lambda f: retensor(f, lambda t: t.update(bias=torch.ones(3))), r"'bias' is .*\(3,\)"),
-    "wrong type": (lambda f: retensor(f, lambda t: t.update(bias=t["bias"].double())), "float64"),
-    "nan": (lambda f: retensor(f, lambda t: t["bias"].fill_(float("nan"))), "NaN"),
+    "wrong shape": (
+        lambda f: retensor(f, lambda t: t.update({BIAS: torch.ones(3)})),
+        r"'heads.gene.bias' is .*\(3,\)",
+    ),
+    "wrong type": (lambda f: retensor(f, lambda t: t.update({BIAS: t[BIAS].double()})), "float64"),
+    "nan": (lambda f: retensor(f, lambda t: t[BIAS].fill_(float("nan"))), "NaN"),
     "other width": (lambda f: edit(f / "config.json", lambda v: v["size"].update(width=32)), "config.json"),
     "unknown key": (lambda f: edit(f / "config.json", lambda v: v.update(color=1)), "color"),
     "fewer genes": (lambda f: edit(f / "vocabulary.json", lambda v: v["genes"].pop()), "median"),

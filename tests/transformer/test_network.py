@@ -1,13 +1,41 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from models.transformer.block import Attention, Block, key_mask
+from models.transformer.batch import Batch
+from models.transformer.block import Block
 from models.transformer.checkpoint import build
+from models.transformer.choices import Backbone, Size, Training
+from models.transformer.mixers import Attention
 from models.transformer.model import Encoder
 from models.transformer.pool import pool
-from models.transformer.recipe import Pooler, load_recipe
+from models.transformer.recipe import load_recipe
+from models.transformer.sight import see
+
+PLAIN = Backbone(mixer="softmax", mask="full", norm="post", feed="relu", eps=1e-12, init_std=0.02)
+
+
+def size_of(*, width, heads, hidden, dropout=0.0, layers=1):
+    training = Training(
+        epochs=1.0,
+        batch_cells=1,
+        rate=1.0,
+        warmup=0.0,
+        schedule="linear",
+        decay=0.0,
+        clip=1.0,
+        dropout=dropout,
+    )
+    return Size(layers=layers, width=width, heads=heads, hidden=hidden, length=64, training=training)
+
+
+def batch_with(ids):
+    numbers = torch.full(ids.shape, float("nan"))
+    none = torch.zeros(len(ids), 0, dtype=torch.int64)
+    return Batch(ids=ids, values=numbers, targets=numbers, counts=numbers, queries=none, answers=none)
 
 
 def naive_attention(layer, x, real):
@@ -28,47 +56,60 @@ def naive_attention(layer, x, real):
 
 def test_attention_is_softmax_attention_over_real_keys():
     torch.manual_seed(0)
-    layer = Attention(width=12, heads=3, dropout=0.0)
+    layer = Attention(PLAIN, size_of(width=12, heads=3, hidden=0))
     x, real = torch.randn(2, 5, 12), torch.tensor([[True] * 5, [True, True, True, False, False]])
-    found = layer(x, key_mask(real))
+    found = layer(x, see(real, mask="full"))
     torch.testing.assert_close(found, naive_attention(layer, x, real), atol=1e-6, rtol=1e-5)
 
 
 def test_norm_stands_where_the_switch_says():
     torch.manual_seed(0)
     x = torch.randn(2, 4, 8)
-    common = {"width": 8, "heads": 2, "hidden": 16, "activation": "relu", "dropout": 0.0, "eps": 1e-12}
-    post, pre = Block(norm="post", **common), Block(norm="pre", **common)
-    pre.load_state_dict(post.state_dict())
-    a = post.norm1(x + post.attention(x, None))
-    torch.testing.assert_close(post(x, None), post.norm2(a + post.down(F.relu(post.up(a)))))
-    b = x + pre.attention(pre.norm1(x), None)
-    torch.testing.assert_close(pre(x, None), b + pre.down(F.relu(pre.up(pre.norm2(b)))))
+    size, sight = size_of(width=8, heads=2, hidden=16), see(torch.ones(2, 4, dtype=torch.bool), mask="full")
+    blocks = {
+        norm: Block(dataclasses.replace(PLAIN, norm=norm), size)
+        for norm in ("post", "pre", "stream", "deep", "none")
+    }
+    for block in blocks.values():
+        block.load_state_dict(blocks["post"].state_dict(), strict=False)
+    mix = lambda y: blocks["post"].mixer(y, sight)  # noqa: E731
+    feed, (first, second) = blocks["post"].feed, blocks["post"].norms
+    a = first(x + mix(x))
+    torch.testing.assert_close(blocks["post"](x, sight), second(a + feed(a)))
+    a = x + mix(first(x))
+    torch.testing.assert_close(blocks["pre"](x, sight), a + feed(second(a)))
+    a = first(x) + mix(first(x))
+    torch.testing.assert_close(blocks["stream"](x, sight), second(a) + feed(second(a)))
+    a = first(2**0.25 * x + mix(x))
+    torch.testing.assert_close(blocks["deep"](x, sight), second(2**0.25 * a + feed(a)))
+    a = x + mix(x)
+    torch.testing.assert_close(blocks["none"](x, sight), a + feed(a))
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_a_block_agrees_with_torchs_own_layer(norm, activation):
     torch.manual_seed(0)
-    ours = Block(width=12, heads=3, hidden=20, norm=norm, activation=activation, dropout=0.3, eps=1e-12)
+    backbone = dataclasses.replace(PLAIN, norm=norm, feed=activation)
+    ours = Block(backbone, size_of(width=12, heads=3, hidden=20, dropout=0.3))
     peer = torch.nn.TransformerEncoderLayer(
         12, 3, 20, activation=activation, layer_norm_eps=1e-12, batch_first=True, norm_first=norm == "pre"
     )
     pairs = {
-        peer.self_attn.in_proj_weight: ours.attention.project.weight,
-        peer.self_attn.in_proj_bias: ours.attention.project.bias,
-        peer.self_attn.out_proj.weight: ours.attention.out.weight,
-        peer.self_attn.out_proj.bias: ours.attention.out.bias,
-        peer.linear1.weight: ours.up.weight,
-        peer.linear1.bias: ours.up.bias,
-        peer.linear2.weight: ours.down.weight,
-        peer.linear2.bias: ours.down.bias,
+        peer.self_attn.in_proj_weight: ours.mixer.project.weight,
+        peer.self_attn.in_proj_bias: ours.mixer.project.bias,
+        peer.self_attn.out_proj.weight: ours.mixer.out.weight,
+        peer.self_attn.out_proj.bias: ours.mixer.out.bias,
+        peer.linear1.weight: ours.feed.up.weight,
+        peer.linear1.bias: ours.feed.up.bias,
+        peer.linear2.weight: ours.feed.down.weight,
+        peer.linear2.bias: ours.feed.down.bias,
     }
     with torch.no_grad():
         for theirs, mine in pairs.items():
             theirs.copy_(mine.normal_())
     x, real = torch.randn(3, 6, 12), torch.arange(6) < torch.tensor([[6], [4], [1]])
-    found = ours.eval()(x, key_mask(real))
+    found = ours.eval()(x, see(real, mask="full"))
     peer.train()  # the fused path of eval mode rounds otherwise; without dropout the two modes agree
     for part in (peer.dropout, peer.dropout1, peer.dropout2, peer.self_attn):
         part.p = part.dropout = 0.0
@@ -79,37 +120,51 @@ def test_a_block_agrees_with_torchs_own_layer(norm, activation):
 @pytest.fixture(scope="module")
 def encoder(small_design):
     torch.manual_seed(0)
-    return Encoder(small_design(), vocabulary=50).eval()
+    return Encoder(small_design(), vocabulary=50, specials=2).eval()
 
 
 def test_padding_changes_nothing(encoder):
     ids = torch.arange(2, 11)[None]
-    padded = F.pad(ids, (0, 13))
-    torch.testing.assert_close(encoder(padded)[:, :9], encoder(ids), atol=1e-5, rtol=1e-5)
+    padded = encoder(batch_with(F.pad(ids, (0, 13)))).hidden
+    torch.testing.assert_close(padded[:, :9], encoder(batch_with(ids)).hidden, atol=1e-5, rtol=1e-5)
 
 
 def test_rank_matters(encoder):
     ids = torch.arange(2, 11)[None]
-    assert not torch.allclose(encoder(ids).mean(1), encoder(ids.flip(1)).mean(1), atol=1e-4)
+    one, other = (encoder(batch_with(order)).hidden.mean(1) for order in (ids, ids.flip(1)))
+    assert not torch.allclose(one, other, atol=1e-4)
 
 
 def test_layers_count_from_the_end(encoder):
     ids = torch.tensor([[5, 9, 7, 0], [3, 4, 5, 6]])
-    x = encoder.norm(encoder.genes(ids) + encoder.positions.weight[:4])
+    x = encoder.embed.norm(encoder.embed.genes(ids) + encoder.embed.place.weight[:4])
     states = [x]
     for block in encoder.blocks:
-        states.append(block(states[-1], key_mask(ids != 0)))
+        states.append(block(states[-1], see(ids != 0, mask="full")))
     for layer in (-1, -2, -3):
-        torch.testing.assert_close(encoder(ids, layer=layer), states[layer])
+        torch.testing.assert_close(encoder(batch_with(ids), layer=layer).hidden, states[layer])
 
 
-def test_mean_runs_over_genes_alone():
-    ids = torch.tensor([[2, 7, 8, 3, 0], [2, 9, 3, 0, 0]])
+def test_poolers_follow_their_definitions():
+    ids = torch.tensor([[2, 3, 7, 8, 0], [2, 3, 9, 0, 0]])
     hidden = torch.randn(2, 5, 6)
-    found = pool(hidden, ids, pooler=Pooler(kind="mean", layer=-1), specials=4)
-    torch.testing.assert_close(found, torch.stack([hidden[0, 1:3].mean(0), hidden[1, 1]]))
-    first = pool(hidden, ids, pooler=Pooler(kind="cls", layer=-1), specials=4)
-    torch.testing.assert_close(first, hidden[:, 0])
+    genes = [hidden[0, 2:4], hidden[1, 2:3]]
+    mean, most = (
+        torch.stack([f(cell) for cell in genes]) for f in (lambda c: c.mean(0), lambda c: c.amax(0))
+    )
+    expected = {
+        "mean": mean,
+        "max": most,
+        "sum": torch.stack([cell.sum(0) / 20 for cell in genes]),
+        "all": torch.stack([hidden[0, :4].mean(0), hidden[1, :3].mean(0)]),
+        "cls": hidden[:, 0],
+        "last": torch.stack([hidden[0, 3], hidden[1, 2]]),
+        "specials": hidden[:, :2].mean(1),
+        "concat": torch.cat([hidden[:, 0], hidden[:, 1], most, mean], dim=1),
+    }
+    for kind, wanted in expected.items():
+        found = pool(hidden, ids, kind=kind, specials=4, prefix=2, length=20)
+        torch.testing.assert_close(found, wanted)
 
 
 def test_published_size_has_the_published_number_of_parameters():
@@ -139,6 +194,6 @@ def test_initial_weights_follow_the_seed(small_design):
 
     one, again, other = weights(1), weights(1), weights(2)
     assert all(torch.equal(one[name], again[name]) for name in one)
-    assert not torch.equal(one["encoder.genes.weight"], other["encoder.genes.weight"])
-    assert np.isclose(one["encoder.positions.weight"].std(), 0.02, rtol=0.2)
-    assert not one["encoder.genes.weight"][0].any()
+    assert not torch.equal(one["encoder.embed.genes.table.weight"], other["encoder.embed.genes.table.weight"])
+    assert np.isclose(one["encoder.embed.place.weight"].std(), 0.02, rtol=0.2)
+    assert not one["encoder.embed.genes.table.weight"][0].any()

@@ -1,16 +1,25 @@
 import numpy as np
 import pytest
 
-from models.transformer.tokenise import RankTokeniser
+from models.transformer.batch import batch_of
+from models.transformer.choices import RankTokens, Value
+from models.transformer.tokenise import Tokeniser
 from models.transformer.vocabulary import MASK, PAD, Vocabulary
 
 GENES = tuple(f"g{i:02d}" for i in range(30))
 
 
+def ranks(vocabulary, *, norm, length, **around):
+    choice = RankTokens(kind="rank", norm=norm, min_cells=1, **around)
+    return Tokeniser(vocabulary=vocabulary, choice=choice, value=Value(kind="none"), length=length)
+
+
 @pytest.fixture
 def vocabulary():
     medians = np.random.default_rng(1).choice([0.5, 1.0, 2.0, 3.7], size=30)
-    return Vocabulary(specials=(PAD, MASK, "<cls>", "<eos>"), genes=GENES, medians=medians)
+    return Vocabulary(
+        specials=(PAD, MASK, "<cls>", "<eos>"), genes=GENES, medians=medians, means=medians[::-1]
+    )
 
 
 @pytest.fixture
@@ -20,15 +29,16 @@ def dense():
 
 def by_definition(cell, vocabulary, *, norm, room):
     """The definition, written as a loop: expressed genes by falling score, ties to the lower token."""
-    score = cell / vocabulary.medians if norm == "gene_median" else cell.astype(float)
+    usual = {"count": 1.0, "gene_median": vocabulary.medians, "gene_mean": vocabulary.means}[norm]
+    score = cell / usual
     ranked = sorted(np.flatnonzero(cell), key=lambda gene: (-score[gene], gene))
     return [gene + len(vocabulary.specials) for gene in ranked[:room]]
 
 
-@pytest.mark.parametrize("norm", ["count", "gene_median"])
+@pytest.mark.parametrize("norm", ["count", "gene_median", "gene_mean"])
 @pytest.mark.parametrize("length", [1, 7, 40])
 def test_follows_the_definition(dense, vocabulary, as_counts, norm, length):
-    tokenise = RankTokeniser(vocabulary=vocabulary, norm=norm, length=length)
+    tokenise = ranks(vocabulary, norm=norm, length=length)
     tokens = tokenise(as_counts(dense), vocabulary.tokens(GENES))
     for i, cell in enumerate(dense):
         found = tokens.ids[tokens.offsets[i] : tokens.offsets[i + 1]]
@@ -36,18 +46,16 @@ def test_follows_the_definition(dense, vocabulary, as_counts, norm, length):
 
 
 def test_special_tokens_stand_around_and_count_towards_the_length(dense, vocabulary, as_counts):
-    tokenise = RankTokeniser(
-        vocabulary=vocabulary, norm="count", length=9, prefix=("<cls>",), suffix=("<eos>",)
-    )
+    tokenise = ranks(vocabulary, norm="count", length=9, prefix=("<cls>",), suffix=("<eos>",))
     tokens = tokenise(as_counts(dense), vocabulary.tokens(GENES))
     for i, cell in enumerate(dense):
         found = tokens.ids[tokens.offsets[i] : tokens.offsets[i + 1]]
         assert found.tolist() == [2, *by_definition(cell, vocabulary, norm="count", room=7), 3]
-    assert tokens.genes_of(4).tolist() == np.minimum(np.count_nonzero(dense, axis=1), 7).tolist()
+    assert tokens.expressed.tolist() == np.count_nonzero(dense, axis=1).tolist()
 
 
 def test_column_order_and_depth_do_not_matter(dense, vocabulary, as_counts):
-    tokenise = RankTokeniser(vocabulary=vocabulary, norm="gene_median", length=12)
+    tokenise = ranks(vocabulary, norm="gene_median", length=12)
     plain = tokenise(as_counts(dense), vocabulary.tokens(GENES))
     order = np.random.default_rng(3).permutation(30)
     permuted = tokenise(as_counts(dense[:, order]), vocabulary.tokens([GENES[i] for i in order]))
@@ -58,7 +66,7 @@ def test_column_order_and_depth_do_not_matter(dense, vocabulary, as_counts):
 
 
 def test_unknown_genes_and_stored_zeros_make_no_token(dense, vocabulary, as_counts):
-    tokenise = RankTokeniser(vocabulary=vocabulary, norm="gene_median", length=40)
+    tokenise = ranks(vocabulary, norm="gene_median", length=40)
     dense[:, 5] = 0
     plain = tokenise(as_counts(dense), vocabulary.tokens(GENES))
     noisy = dense.copy()
@@ -72,11 +80,9 @@ def test_unknown_genes_and_stored_zeros_make_no_token(dense, vocabulary, as_coun
 
 def test_padding_is_on_the_right(dense, vocabulary, as_counts):
     dense[3] = 0
-    tokens = RankTokeniser(vocabulary=vocabulary, norm="count", length=40)(
-        as_counts(dense), vocabulary.tokens(GENES)
-    )
+    tokens = ranks(vocabulary, norm="count", length=40)(as_counts(dense), vocabulary.tokens(GENES))
     cells = np.array([3, 0, 7])
-    padded = tokens.padded(cells)
+    padded = batch_of(tokens, cells).ids.numpy()
     assert padded.shape == (3, tokens.lengths[cells].max())
     for row, cell in zip(padded, cells, strict=True):
         n = tokens.lengths[cell]

@@ -27,18 +27,18 @@ def test_geneformer_has_the_published_numbers():
     design = load_recipe("geneformer").design("published")
     size, backbone = design.size, design.backbone
     assert (size.layers, size.width, size.heads, size.hidden, size.length) == (6, 256, 4, 512, 2048)
-    assert (backbone.norm, backbone.activation, backbone.eps, backbone.init_std) == (
+    assert (backbone.norm, backbone.feed, backbone.eps, backbone.init_std) == (
         "post",
         "relu",
         1e-12,
         0.02,
     )
     assert (size.training.dropout, size.training.rate, size.training.decay) == (0.02, 1e-3, 1e-3)
-    assert (design.objective.ratio, design.pooler.kind, design.pooler.layer) == (0.15, "mean", -2)
+    assert (design.masking.ratios, design.pooler.kind, design.pooler.layer) == ((0.15,), "mean", -2)
 
 
 MISTAKES = {
-    "unknown key": (lambda r: r.update(colour=1), "unknown key 'colour'"),
+    "unknown key": (lambda r: r.update(valeu=1), "unknown key 'valeu'; did you mean 'value'"),
     "missing part": (lambda r: r.pop("pooler"), "no 'pooler'"),
     "unknown choice": (lambda r: r["tokeniser"].update(norm="median"), "gene_median"),
     "text for a number": (lambda r: r["sizes"]["tiny"].update(width="64"), "sizes: tiny: width"),
@@ -48,7 +48,16 @@ MISTAKES = {
     "width and heads": (lambda r: r["sizes"]["small"].update(heads=3), "sizes.small: width"),
     "cls without a token": (lambda r: r["pooler"].update(kind="cls"), "prefix"),
     "layer outside": (lambda r: r["pooler"].update(layer=-9), "outside the network"),
-    "ratio": (lambda r: r["objective"].update(ratio=1.5), "ratio"),
+    "ratio": (lambda r: r["masking"].update(ratios=[1.5]), "ratios"),
+    "unknown kind": (
+        lambda r: r["tokeniser"].update(kind="ranks"),
+        "tokeniser: kind: found 'ranks'; did you mean 'rank'",
+    ),
+    "no kind": (lambda r: r["tokeniser"].pop("kind"), "tokeniser: no 'kind'"),
+    "a leak": (lambda r: r.update(objectives=[{"kind": "next_gene"}]), "or the target leaks"),
+    "value without scale": (lambda r: r.update(value={"kind": "table"}), "needs a scale of bins"),
+    "twice": (lambda r: r.update(objectives=2 * r["objectives"]), "stands twice"),
+    "nothing to guess": (lambda r: r.pop("masking"), "needs masking that hides the gene"),
     "no room": (lambda r: r["sizes"]["tiny"].update(length=0), "no room"),
     "rate": (lambda r: r["sizes"]["tiny"]["training"].update(rate=0), "above 0"),
     "dropout": (lambda r: r["sizes"]["tiny"]["training"].update(dropout=1.0), "dropout"),
@@ -69,7 +78,7 @@ def test_a_mistake_names_file_and_field(tmp_path, name):
 
 
 def test_unknown_names_are_refused(tmp_path):
-    with pytest.raises(RecipeError, match="known: geneformer"):
+    with pytest.raises(RecipeError, match="did you mean 'geneformer'"):
         load_recipe("genformer")
     with pytest.raises(RecipeError, match="known: tiny, small"):
         load_recipe("geneformer").design("huge")

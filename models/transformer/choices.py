@@ -1,0 +1,275 @@
+"""What a recipe chooses: one frozen class a choice. A closed set; ``schema`` reads them from YAML.
+
+Where a choice has kinds with fields of their own, each kind is a class and ``kind`` its name.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Score = Literal["count", "gene_median", "gene_mean"]
+Scale = Literal[
+    "count",
+    "log2",
+    "log1p_norm",
+    "log2_median",
+    "quantile_bins",
+    "equal_bins",
+    "log2_bins",
+    "count_bins",
+]
+BINNED: tuple[Scale, ...] = ("quantile_bins", "equal_bins", "log2_bins", "count_bins")
+NEEDS_TOTAL: tuple[Scale, ...] = ("log1p_norm", "log2_median", "equal_bins", "log2_bins")
+SOURCE, TARGET = "<source depth>", "<target depth>"
+DEPTHS = (SOURCE, TARGET)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RankTokens:
+    """RANK: expressed genes by falling score: the count, or the count over the gene's median or mean."""
+
+    kind: Literal["rank"]
+    norm: Score
+    min_cells: int
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetTokens:
+    """SET: expressed genes with their values.
+
+    Where there are more than fit, ``overflow`` says which stay: drawn ``uniform``, drawn with a
+    ``weighted`` chance of log(1 + count), or the ``first`` by identifier. ``order`` is that of
+    the identifiers, or ``random``, another one a cell. ``zeros`` fills up with genes that the
+    cell does not express.
+    """
+
+    kind: Literal["set"]
+    overflow: Literal["uniform", "weighted", "first"]
+    min_cells: int
+    order: Literal["gene", "random"] = "gene"
+    zeros: bool = False
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelTokens:
+    """PANEL: every gene of the vocabulary in each cell, zeros kept.
+
+    Where ``size.patch`` is above 1, so many genes make one token: ``contiguous`` by identifier,
+    or ``random`` groups that stay the same.
+    """
+
+    kind: Literal["panel"]
+    min_cells: int
+    patches: Literal["contiguous", "random"] = "contiguous"
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleTokens:
+    """SAMPLE: genes drawn with replacement, chance log(1 + count), in ``groups`` between markers.
+
+    In training, the share ``hide`` of the expressed genes is kept back, and ``queries`` genes are
+    asked for: half of them kept back, half drawn from all genes.
+    """
+
+    kind: Literal["sample"]
+    groups: int
+    hide: float
+    queries: int
+    min_cells: int
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+
+
+Tokens = RankTokens | SetTokens | PanelTokens | SampleTokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Value:
+    """How a count becomes a vector (``kind``), and on which ``scale`` it is read; ``bins`` of the scale.
+
+    ``table``: a vector a bin; ``mlp``: of the number; ``soft_bins``: the number chooses softly among
+    ``soft`` vectors; ``concat``: beside the gene's vector into an MLP; ``attention``: log(1 + count)
+    is added to the score of the key; ``plain``: the values of a patch are the token.
+    """
+
+    kind: Literal["none", "table", "mlp", "soft_bins", "concat", "attention", "plain"]
+    scale: Scale = "count"
+    bins: int = 0
+    soft: int = 0
+    most: float = 1.0e9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """The vector of a gene: a learnt ``table``; ``frozen`` gene vectors, projected; both, ``fused``.
+
+    ``patch``: none, because a patch has no gene of its own.
+    """
+
+    kind: Literal["table", "frozen", "fused", "patch"]
+    project: Literal["none", "linear", "mlp"] = "none"
+    norm: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backbone:
+    """What all sizes of the network share.
+
+    ``norm``: ``post`` normalises after each sum, ``pre`` before each sub-layer, ``stream`` replaces the
+    stream by its norm, ``deep`` is post with a weighted residual (DeepNorm), ``none``.
+    ``mask``: who sees whom; ``known``: all see the genes whose value is known, and themselves.
+    ``softcap`` c > 0 bends attention scores to c · tanh(score / c).
+    ``late_hidden``: keys whose value is hidden are seen in the second half of the blocks only.
+    """
+
+    mixer: Literal["softmax", "performer", "retention", "relu_kernel", "mamba2"]
+    mask: Literal["full", "causal", "known"]
+    norm: Literal["post", "pre", "stream", "deep", "none"]
+    feed: Literal["relu", "gelu", "glu", "none"]
+    eps: float
+    init_std: float
+    bias: bool = True
+    positions: Literal["none", "learned", "sinusoidal"] = "none"
+    norm_input: bool = False
+    norm_output: Literal["none", "layer", "rms"] = "none"
+    softcap: float = 0.0
+    late_hidden: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Masking:
+    """What pre-training hides: the ``gene``, its ``value``, or ``both``.
+
+    ``ratios``: shares of the genes; one is drawn a cell, or a number between the first and the last
+    (``spread: between``). ``zeros``: the share where the count is 0 (null: as elsewhere).
+    Of the hidden, the share ``random`` gets another's content and ``keep`` its own; the rest a mask.
+    """
+
+    hide: Literal["gene", "value", "both"]
+    ratios: tuple[float, ...]
+    spread: Literal["one_of", "between"] = "one_of"
+    zeros: float | None = None
+    random: float = 0.0
+    keep: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Thinning:
+    """In training, the share ``cells`` of the cells is read at a share ``low`` to ``high`` of its counts.
+
+    Targets stay at full depth.
+    """
+
+    cells: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """What pre-training asks, and its ``weight`` in the sum.
+
+    ``gene``: which gene is hidden here; ``value``: which value; ``cell_value``: the same from the cell's
+    vector and the gene's; ``next_gene``, ``next_value``: of the next token; ``expressed``: whether the cell
+    expresses a gene that it was not shown; ``prompt``: hidden values once more, the cell's vector
+    (detached) in the place of the first token; ``profile``: all values from the cell's vector, by one
+    linear map; ``teacher``: the cell's vector that a copy of the encoder gives which sees all and
+    follows with ``momentum``; ``contrast``: the same cell under other dropout among the batch's cells.
+    ``loss`` (of values): squared error, its root, bins by cross-entropy, or counts as zero-inflated negative
+    binomial or zero-truncated Poisson. ``layers``: hidden layers of the head. ``everywhere``: all
+    positions are scored, not the hidden ones alone. ``logits: tied`` reads genes off the gene table.
+    """
+
+    kind: Literal[
+        "gene",
+        "value",
+        "cell_value",
+        "next_gene",
+        "next_value",
+        "expressed",
+        "prompt",
+        "profile",
+        "teacher",
+        "contrast",
+    ]
+    weight: float = 1.0
+    loss: Literal["mse", "rmse", "bins", "zinb", "ztp"] = "mse"
+    layers: int = 0
+    everywhere: bool = False
+    logits: Literal["tied", "linear"] = "tied"
+    temperature: float = 0.1
+    momentum: float = 0.996
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pooler:
+    """Which hidden states are the cell: ``layer`` −1 is the last block, −2 the one before.
+
+    ``mean`` and ``max`` over genes; ``all``: mean over genes and special tokens; ``sum``: over genes,
+    divided by ``size.length``; ``cls``: the first token; ``last``: the last one; ``specials``: the mean of
+    the prefix; ``concat``: the two depth tokens, max and mean. ``project``: an MLP on top;
+    ``unit``: length 1.
+    """
+
+    kind: Literal["mean", "all", "sum", "max", "cls", "last", "specials", "concat"]
+    layer: int
+    project: bool = False
+    unit: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """How a size is trained: peak learning ``rate``, ``warmup`` as a share of all steps.
+
+    ``dropout`` holds for hidden states and attention weights alike.
+    """
+
+    epochs: float
+    batch_cells: int
+    rate: float
+    warmup: float
+    schedule: Literal["linear", "cosine"]
+    decay: float
+    clip: float
+    dropout: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoder:
+    """The second network of a masked autoencoder: all positions, few and narrow blocks."""
+
+    layers: int
+    width: int
+    heads: int
+    hidden: int
+    mixer: Literal["softmax", "performer"] = "performer"
+    norm: Literal["post", "pre"] = "pre"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """Shape of the network: ``hidden`` is the feed-forward width, ``length`` the most tokens a cell.
+
+    ``genes``: at most so many genes, the most variable ones (null: all). ``patch``: genes a token.
+    ``head_width``: of one attention head (null: width / heads). ``vectors``: width of frozen gene
+    vectors. ``features``: random features a head (performer). ``state``: of Mamba-2.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    hidden: int
+    length: int
+    training: Training
+    genes: int | None = None
+    patch: int = 1
+    head_width: int | None = None
+    vectors: int = 64
+    features: int = 64
+    state: int = 16
+    decoder: Decoder | None = None
