@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import eigsh
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from metrics.checks import Floats, Ints, codes, mean_of_defined
-from metrics.knn import KBET_K, Neighbors, connectivities, neighbors, with_self
+from metrics.knn import KBET_K, Neighbors, connectivities
+from metrics.pairs import nearest
+from metrics.spectrum import leading_pairs
+from metrics.threads import in_blocks
 
 COMPONENTS = 100
 DENSE_BELOW = 400
@@ -35,11 +37,11 @@ def fair_draw(around: Ints, batch: Ints, *, alpha: float = 0.05) -> FairDraw:
     seen = np.stack([(own[around] == code).sum(axis=1) for code in range(len(names))], axis=1)
     expected = k * np.bincount(own) / len(own)
     statistic = (np.square(seen - expected) / expected).sum(axis=1)
-    p_value = chi2.sf(statistic, len(names) - 1)
+    p_value = chdtrc(len(names) - 1, statistic)
     return FairDraw(statistic, p_value, float((p_value >= alpha).mean()))
 
 
-def kbet(nearest: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
+def kbet(near: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
     """Mean over types of the share of cells whose neighbours' batches pass a chi-square test: 0 to 1, 1 best.
 
     Neighbours inside a type are searched exactly in a diffusion map of the connectivities of the
@@ -48,20 +50,23 @@ def kbet(nearest: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
     Source: 10.1038/s41592-018-0254-1 as in scib-metrics 0.5.10, but repeatable: fixed start vector,
     exact neighbours, never across disconnected parts, no dependence on the order of labels.
     """
-    per_label = kbet_per_label(nearest, labels, batch)
+    per_label = kbet_per_label(near, labels, batch)
     return mean_of_defined(list(per_label.values()), otherwise="no label has enough cells in 2 batches")
 
 
-def kbet_per_label(nearest: Neighbors, labels: ArrayLike, batch: ArrayLike) -> dict[str, float]:
+def kbet_per_label(near: Neighbors, labels: ArrayLike, batch: ArrayLike) -> dict[str, float]:
     """Return the acceptance of every type, NaN for those left out; the parts of ``kbet``."""
-    names, own = codes(labels, what="label", n=nearest.n)
-    _, batches = codes(batch, what="batch", n=nearest.n, at_least=2)
-    graph = connectivities(nearest.at_most(KBET_K))
-    scores = {}
-    for label, name in enumerate(names):
-        inside = np.flatnonzero(own == label)
-        scores[str(name)] = _acceptance(graph[inside][:, inside], batches[inside])
-    return scores
+    names, own = codes(labels, what="label", n=near.n)
+    _, batches = codes(batch, what="batch", n=near.n, at_least=2)
+    graph = connectivities(near.at_most(KBET_K))
+    scores = np.empty(len(names))
+
+    def fill(label: slice) -> None:
+        inside = np.flatnonzero(own == label.start)
+        scores[label] = _acceptance(graph[inside][:, inside], batches[inside])
+
+    in_blocks(len(names), 1, fill)
+    return {str(name): float(score) for name, score in zip(names, scores, strict=True)}
 
 
 def _acceptance(graph: sparse.csr_matrix, batch: Ints) -> float:
@@ -83,8 +88,14 @@ def _acceptance(graph: sparse.csr_matrix, batch: Ints) -> float:
 def _diffusion_neighbors(graph: sparse.csr_matrix, part: Ints, k: int) -> Ints:
     """Nearest cells (n, k + 1), self first; never in another component, which diffusion cannot reach."""
     parts = [np.flatnonzero(part == code) for code in np.unique(part)]
-    found = [inside[with_self(neighbors(_diffusion_map(graph[inside][:, inside]), k))] for inside in parts]
+    found = [inside[_around(_diffusion_map(graph[inside][:, inside]), k)] for inside in parts]
     return np.concatenate(found)[np.argsort(np.concatenate(parts))]
+
+
+def _around(points: Floats, k: int) -> Ints:
+    """Nearest cells (n, k + 1), self first; in the float32 that the eigenvectors were found in."""
+    indices, _ = nearest(points.astype(np.float32), min(k, len(points) - 1))
+    return np.hstack([np.arange(len(points))[:, None], indices])
 
 
 def _diffusion_map(graph: sparse.csr_matrix) -> Floats:
@@ -99,11 +110,9 @@ def _diffusion_map(graph: sparse.csr_matrix) -> Floats:
 
 
 def _leading(matrix: sparse.spmatrix, count: int) -> tuple[Floats, Floats]:
-    """Return the eigenpairs of largest magnitude; the start vector is fixed so that repeats agree."""
-    if matrix.shape[0] <= max(DENSE_BELOW, 3 * count):
-        values, vectors = np.linalg.eigh(matrix.toarray())
-        chosen = np.argsort(-np.abs(values), kind="stable")[:count]
-        return values[chosen], vectors[:, chosen]
-    start = np.random.default_rng(0).uniform(0.5, 1.5, matrix.shape[0]).astype(np.float32)
-    values, vectors = eigsh(matrix.tocsr().astype(np.float32), k=count, which="LM", v0=start)
-    return values.astype(np.float64), vectors.astype(np.float64)
+    """Return the eigenpairs of largest magnitude; repeats agree."""
+    if matrix.shape[0] > max(DENSE_BELOW, 3 * count):
+        return leading_pairs(matrix, count)
+    values, vectors = np.linalg.eigh(matrix.toarray())
+    chosen = np.argsort(-np.abs(values), kind="stable")[:count]
+    return values[chosen], vectors[:, chosen]

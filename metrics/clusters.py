@@ -12,27 +12,48 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from threadpoolctl import threadpool_limits
 
-from metrics.checks import Ints, Undefined, codes, spread_out
+from metrics.checks import Ints, Singles, Undefined, codes, spread_out
 from metrics.knn import GRAPH_K, Neighbors, connectivities
+from metrics.threads import in_blocks
 
+STARTS, START_CELLS = 10, 25_000
 RESOLUTIONS = tuple(round(0.1 * step, 1) for step in range(1, 21))
 
 
 def nmi_ari_kmeans(Z: ArrayLike, labels: ArrayLike, *, seed: int = 0) -> tuple[float, float]:
     """NMI (0 to 1) and ARI (-0.5 to 1) of labels (N,) and k-means clusters of Z (N, D), k = number of labels.
 
-    Both 1 best, about 0 by chance. Best of 10 starts. Undefined with one label or all cells on one point.
+    Both 1 best, about 0 by chance. Best of 10 starts, above 50,000 cells made on a seeded sample of 25,000
+    and carried on with all. Undefined with one label or all cells on one point.
     O(N D L). Source: scib-metrics 0.5.10.
     """
     points = spread_out(Z)
     names, own = codes(labels, what="label", n=len(points), at_least=2)
     if len(names) == len(points):
         raise Undefined("every cell has a label of its own")
-    with threadpool_limits(1), warnings.catch_warnings():
+    return _agreement(own, _kmeans((points - points.mean(axis=0)).astype(np.float32), len(names), seed))
+
+
+def _kmeans(points: Singles, k: int, seed: int) -> Ints:
+    """Clusters (N,) of the start that fits best; many cells are started from a sample of them."""
+    random = np.random.default_rng(seed)
+    sample = points
+    if len(points) > 2 * START_CELLS:
+        sample = points[random.choice(len(points), max(START_CELLS, 10 * k), replace=False)]
+    seeds, fits = random.integers(2**31, size=STARTS), [None] * STARTS
+
+    def start(one: slice) -> None:
+        fits[one.start] = KMeans(k, n_init=1, random_state=int(seeds[one.start])).fit(sample)
+
+    with warnings.catch_warnings():
         # Fewer distinct points than labels: fewer clusters are then the right answer.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(len(names), n_init=10, random_state=seed).fit_predict(points)
-    return _agreement(own, found)
+        in_blocks(STARTS, 1, start)
+        best = min(fits, key=lambda fit: fit.inertia_)
+        if sample is points:
+            return best.labels_
+        with threadpool_limits(1):  # more threads add up in another order
+            return KMeans(k, n_init=1, init=best.cluster_centers_).fit(points).labels_
 
 
 def nmi_ari_leiden(nearest: Neighbors, labels: ArrayLike, *, seed: int = 0) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from scipy import sparse
 from metrics.checks import Floats, Ints, spread_out
 from metrics.pairs import nearest
 from metrics.roots import falling_root
+from metrics.threads import in_blocks
 
 LISI_K = 89  # the field's 90, 50 and 15 neighbours count the cell itself; ours never do
 KBET_K = 49
@@ -63,15 +64,13 @@ def connectivities(nearest: Neighbors) -> sparse.csr_matrix:
     weights of a cell sum to log2(k + 1); then a + b - ab. Cost: O(N k).
     Source: 10.48550/arXiv.1802.03426.
     """
-    distances = nearest.distances
-    positive = np.where(distances > 0, distances, np.inf).min(axis=1)
-    rho = np.where(np.isfinite(positive), positive, 0.0)
-    excess = np.maximum(distances - rho[:, None], 0.0)
-    sigma = _bandwidths(excess, target=np.log2(nearest.k + 1))
-    whole = nearest.k + 1  # the means of the original count the cell itself, at distance 0
-    floor = np.where(rho > 0, distances.sum(axis=1) / whole, distances.sum() / (whole * nearest.n))
-    sigma = np.maximum(sigma, 1e-3 * floor)
-    weights = np.exp(-np.divide(excess, sigma[:, None], out=np.zeros_like(excess), where=sigma[:, None] > 0))
+    weights = np.empty(nearest.distances.shape)
+    overall = nearest.distances.sum() / (nearest.distances.size + nearest.n)
+
+    def fill(rows: slice) -> None:
+        weights[rows] = _fuzzy(nearest.distances[rows], overall)
+
+    in_blocks(nearest.n, 2048, fill)
     starts = np.arange(nearest.n + 1) * nearest.k
     directed = sparse.csr_matrix((weights.ravel(), nearest.indices.ravel(), starts), shape=(nearest.n,) * 2)
     directed.sort_indices()
@@ -79,6 +78,18 @@ def connectivities(nearest: Neighbors) -> sparse.csr_matrix:
     union = (directed + back - directed.multiply(back)).tocsr()
     union.sort_indices()
     return union
+
+
+def _fuzzy(distances: Floats, overall: float) -> Floats:
+    """Directed weights (n, k); bandwidths stay above a share of the row's, else of the ``overall`` mean."""
+    k = distances.shape[1]
+    positive = np.where(distances > 0, distances, np.inf).min(axis=1)
+    rho = np.where(np.isfinite(positive), positive, 0.0)
+    excess = np.maximum(distances - rho[:, None], 0.0)
+    # The means of the original count the cell itself, at distance 0.
+    floor = 1e-3 * np.where(rho > 0, distances.sum(axis=1) / (k + 1), overall)
+    sigma = np.maximum(_bandwidths(excess, target=np.log2(k + 1)), floor)[:, None]
+    return np.exp(-np.divide(excess, sigma, out=np.zeros_like(excess), where=sigma > 0))
 
 
 def _bandwidths(excess: Floats, *, target: float) -> Floats:
