@@ -77,7 +77,12 @@ def gain(
         return replace(blank, reason="every unit shows the same gain, so their spread cannot be estimated")
     if learned_from == 0:
         return replace(blank, reason="it is not known how many units were learned from")
-    of_units = mean_component(paired.parts) if paired.per_unit else jackknife_component(paired.parts)
+    if not paired.per_unit and np.count_nonzero(paired.cells) < 2:
+        return replace(blank, reason="it is not known how many cells each unit holds")
+    if paired.per_unit:
+        of_units = mean_component(paired.parts)
+    else:
+        of_units = jackknife_component(paired.parts, paired.cells)
     if learned_from is not None:
         of_units = learned(of_units, units=units, learned_from=learned_from)
     interval = combine(paired.value, [of_units, *seeded], level=level, units=units)
@@ -86,10 +91,11 @@ def gain(
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Paired:
-    """Differences (U,) on common units, and each side's values (S,) by training, all with up as better."""
+    """Differences and cells (U,) of common units, each side's values (S,) by training; up is better."""
 
     value: float
     parts: np.ndarray
+    cells: np.ndarray
     own: np.ndarray
     reference: np.ndarray
     per_unit: bool
@@ -112,6 +118,7 @@ class _Paired:
         return cls(
             value=float(by_training[0].mean() - by_training[1].mean()),
             parts=mine.mean(axis=0) - theirs.mean(axis=0),
+            cells=_cells(own, units)[common],
             own=by_training[0],
             reference=by_training[1],
             per_unit=own.per_unit,
@@ -125,6 +132,11 @@ def _aligned(sample: Sample, units: list[str]) -> np.ndarray:
     for column, unit in enumerate(sample.units):
         out[:, units.index(unit)] = sample.parts[sample.trained, column]
     return out
+
+
+def _cells(sample: Sample, units: list[str]) -> np.ndarray:
+    found = dict(zip(sample.units, sample.cells, strict=True))
+    return np.array([found.get(unit, 0.0) for unit in units])
 
 
 def _scope(paired: _Paired, *, fixed: tuple[bool, bool], planned: int) -> tuple[str, list[Component]]:

@@ -53,15 +53,23 @@ def mean_component(values: np.ndarray) -> Component:
     return Component(variance=float(np.var(values, ddof=1)) / count, dof=count - 1)
 
 
-def jackknife_component(left_out: np.ndarray) -> Component:
+def jackknife_component(left_out: np.ndarray, cells: np.ndarray) -> Component:
     """Variance of a statistic from its values (U,) with one unit left out each, U ≥ 2.
 
     ``(U - 1) / U · Σ (d_(-u) - mean)²``, which for a mean is ``mean_component`` exactly
-    (Efron & Stein 1981, doi:10.1214/aos/1176345462).
+    (Efron & Stein 1981, doi:10.1214/aos/1176345462). The dof count units as far as they
+    weigh: U minus 1 where all have as many ``cells`` (U,), less where a few units hold
+    most. With U minus 1 throughout, families at 95 % were wrong in up to 18 % of cases
+    where donors held 20 to 2000 cells (``bench/verdicts.py``).
     """
     count = _at_least_two(left_out)
     spread = float(np.sum((left_out - left_out.mean()) ** 2))
-    return Component(variance=(count - 1) / count * spread, dof=count - 1)
+    return Component(variance=(count - 1) / count * spread, dof=effective_units(cells) - 1)
+
+
+def effective_units(cells: np.ndarray) -> float:
+    """How many equal units weigh as much as units of so many cells (U,): 1 to U (Kish)."""
+    return float(cells.sum() ** 2 / np.sum(cells**2))
 
 
 def learned(part: Component, *, units: int, learned_from: int) -> Component:

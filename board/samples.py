@@ -18,12 +18,14 @@ class Sample:
 
     ``whole`` (S,) holds the value over all cells, NaN where there is none. ``parts``
     (S, U) holds the value of each unit alone (``per_unit``) or with that unit left
-    out, NaN where undefined. ``reason`` says why values are missing, ``""`` if none is.
+    out, NaN where undefined. ``cells`` (U,) are those of each unit. ``reason`` says why
+    values are missing, ``""`` if none is.
     """
 
     units: tuple[str, ...]
     whole: np.ndarray
     parts: np.ndarray
+    cells: np.ndarray
     per_unit: bool
     reason: str
 
@@ -52,6 +54,7 @@ class _Row(NamedTuple):
 
     training: str
     unit: str
+    n: int
     value: float
     status: str
     reason: str
@@ -64,8 +67,9 @@ def primary_samples(
     groups: dict[tuple[str, str, str], dict[str, list[_Row]]] = {}
     for task, rule in primary.items():
         chosen = primary_rows(rows, task=task, primary=rule)
-        chosen = chosen.assign(training=training(chosen)).sort_values(["dataset", "access", "model"])
-        columns = ["dataset", "access", "model", "training", "unit", "value", "status", "reason"]
+        chosen = chosen.assign(training=training(chosen), n=chosen["n"].fillna(0))
+        chosen = chosen.sort_values(["dataset", "access", "model"])
+        columns = ["dataset", "access", "model", "training", "unit", "n", "value", "status", "reason"]
         for dataset, access, model, *own in chosen[columns].itertuples(index=False, name=None):
             groups.setdefault((task, dataset, access), {}).setdefault(model, []).append(_Row(*own))
     return {key: {model: _sample(own) for model, own in models.items()} for key, models in groups.items()}
@@ -101,9 +105,21 @@ def _sample(rows: Sequence[_Row]) -> Sample:
         units=tuple(name.removeprefix("without:") for name in units),
         whole=whole,
         parts=parts,
+        cells=_cells(rows, of_units, units=units, per_unit=per_unit),
         per_unit=per_unit,
         reason=_reasons(rows),
     )
+
+
+def _cells(
+    rows: Sequence[_Row], of_units: Sequence[_Row], *, units: Mapping[str, int], per_unit: bool
+) -> np.ndarray:
+    """Cells (U,) that each unit's value rests on, or that leaving the unit out took away."""
+    whole = max((row.n for row in rows if row.unit == "set"), default=0)
+    cells = np.zeros(len(units))
+    for row in of_units:
+        cells[units[row.unit]] = row.n if per_unit else max(whole - row.n, 0)
+    return cells
 
 
 def _reasons(rows: Sequence[_Row]) -> str:

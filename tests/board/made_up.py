@@ -79,8 +79,9 @@ def jackknife_rows(values, **changes) -> list[dict]:
     """A set value that is the mean of ``values``, and the mean without each of them."""
     values = np.asarray(values, dtype=float)
     left = (values.sum() - values) / (len(values) - 1) if len(values) > 1 else []
-    parts = [row(unit=f"without:donor:d{i}", value=v, **changes) for i, v in enumerate(left)]
-    return [row(value=values.mean(), **changes), *parts]
+    n = 100 * len(values)
+    parts = [row(unit=f"without:donor:d{i}", value=v, n=n - 100, **changes) for i, v in enumerate(left)]
+    return [row(value=values.mean(), n=n, **changes), *parts]
 
 
 def run(**changes) -> Run:

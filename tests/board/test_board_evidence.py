@@ -71,6 +71,13 @@ def test_equal_gains_of_all_units_are_no_certainty(make, where) -> None:
     assert "cannot be estimated" in found.reason
 
 
+def test_an_unknown_number_of_cells_gives_no_jackknife_interval() -> None:
+    rows = [one | {"n": None} for one in rows_of(jackknife_rows, BASE + 0.1 + WIGGLE)]
+    found = compared(rows)
+    assert found.word == "no verdict"
+    assert "how many cells" in found.reason
+
+
 def test_an_unknown_number_of_units_learned_from_gives_no_interval() -> None:
     entry = [data_set(units_by_part={"test": UNITS[:6]})]
     found = compared(rows_of(unit_rows, BASE + 0.1 + WIGGLE, **PER_UNIT), reports=entry)

@@ -7,6 +7,7 @@ from scipy import stats
 from board.intervals import (
     Component,
     combine,
+    effective_units,
     family_level,
     hodges_lehmann,
     jackknife_component,
@@ -40,8 +41,20 @@ def test_mean_interval_by_hand() -> None:
 def test_jackknife_of_a_mean_is_the_t_interval_of_the_mean(units: int) -> None:
     values = np.random.default_rng(units).standard_normal(units)
     one = combine(values.mean(), [mean_component(values)], level=0.99, units=units)
-    other = combine(values.mean(), [jackknife_component(left_out_means(values))], level=0.99, units=units)
+    other = combine(
+        values.mean(),
+        [jackknife_component(left_out_means(values), np.full(units, 9))],
+        level=0.99,
+        units=units,
+    )
     assert (other.low, other.high) == pytest.approx((one.low, one.high))
+
+
+def test_units_count_as_far_as_they_weigh() -> None:
+    left = np.array([0.1, 0.2, 0.4, 0.1])
+    assert jackknife_component(left, np.full(4, 30)).dof == pytest.approx(3)
+    assert jackknife_component(left, np.array([30, 30, 30, 0])).dof == pytest.approx(2)
+    assert effective_units(np.array([1000, 1, 1, 1])) == pytest.approx(1, abs=0.01)
 
 
 def test_satterthwaite_by_hand() -> None:
@@ -68,7 +81,7 @@ def test_refuses_what_has_no_variance(values: np.ndarray) -> None:
     with pytest.raises(ValueError, match="two or more finite values"):
         mean_component(values)
     with pytest.raises(ValueError, match="two or more finite values"):
-        jackknife_component(values)
+        jackknife_component(values, np.ones(3))
 
 
 def test_family_level() -> None:
@@ -99,7 +112,7 @@ def test_jackknife_covers_for_a_ratio_at_six_donors() -> None:
         top, bottom = 2 + rng.standard_normal(UNITS) / 2, 4 + rng.standard_normal(UNITS) / 2
         left = left_out_means(top) / left_out_means(bottom)
         value = top.mean() / bottom.mean()
-        return combine(value, [jackknife_component(left)], level=0.95, units=UNITS)
+        return combine(value, [jackknife_component(left, np.full(UNITS, 50))], level=0.95, units=UNITS)
 
     assert 0.93 <= coverage(draw, 0.5, 2500) <= 0.97
 
