@@ -173,6 +173,7 @@ def _header(dataset: Dataset, *, sha256: str | None) -> dict[str, Any]:
         "organism": dataset.organism,
         "label_source": dataset.label_source,
         "units": dataset.units,
+        "tasks": list(dataset.tasks),
         "totals_known": dataset.total_counts != "none",
         "note": dataset.note,
         "sha256": sha256,

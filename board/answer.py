@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from board.across import Across
 from board.evidence import Comparison, Evidence
 from board.results import Results
 from board.text import count, listing, number
@@ -10,7 +11,7 @@ from board.verdict import SHOWN_WORDS
 
 
 def answer(results: Results, evidence: Evidence) -> list[str]:
-    """Sentences: pre-trained contestants, the others, self-tests, and data sets that could not be used."""
+    """Sentences: pre-trained ones, against all baselines, over studies; others, self-tests, lost data sets."""
     reference = results.study.reference
     usable = {entry.id for entry in results.datasets if entry.ok}
     entrants = [c for c in evidence.comparisons if not c.control and c.dataset in usable]
@@ -18,6 +19,9 @@ def answer(results: Results, evidence: Evidence) -> list[str]:
     simulated = [c for c in entrants if c.simulated]
     sentences = [
         _pretrained([c for c in real if c.pretrained], reference),
+        _by_label_source([c for c in real if c.pretrained]),
+        _against_all([c for c in real if c.pretrained]),
+        *(_over_studies(line, reference) for line in evidence.across),
         _others([c for c in real if not c.pretrained], reference),
         _self_tests(simulated, reference),
         *_failed(results),
@@ -36,6 +40,44 @@ def _pretrained(found: Sequence[Comparison], reference: str) -> str:
     if any(c.decided for c in found):
         return f"{asked}none was shown to be better than {reference}; {_tally(found)}."
     return f"{asked}whether any of them beats {reference} cannot be said from this study; {_tally(found)}."
+
+
+def _by_label_source(found: Sequence[Comparison]) -> str:
+    """Labels made by clustering favour what resembles the clustering, so verdicts stand apart by them."""
+    sources = sorted({c.label_source for c in found})
+    if len(sources) < 2:
+        return ""
+    told = [
+        f"{source.replace('_', ' ')}: {_tally([c for c in found if c.label_source == source])}"
+        for source in sources
+    ]
+    return f"By where the labels come from – {'; '.join(told)}."
+
+
+def _against_all(found: Sequence[Comparison]) -> str:
+    """Whether anyone beats not just the reference but the best of the simple baselines."""
+    asked = [c for c in found if c.rivals]
+    if not asked:
+        return ""
+    names = listing(sorted({name for c in asked for name in c.rivals.baselines}))
+    won = [c for c in asked if c.rivals.word == "beats every baseline"]
+    if not won:
+        return f"None of them was shown to beat every simple baseline ({names})."
+    told = "; ".join(
+        f"{c.model} at {c.task} on {c.dataset}, {c.access}, by at least {number(c.rivals.low)}" for c in won
+    )
+    return f"Better than every simple baseline ({names}): {told}."
+
+
+def _over_studies(line: Across, reference: str) -> str:
+    asked = (
+        f"{line.model} at {line.task}, {line.access}, over {count(len(line.gains), 'study', 'studies')} "
+        f"with labels from {line.label_source.replace('_', ' ')}: {line.word}"
+    )
+    if line.interval is None:
+        return f"{asked} ({line.reason})."
+    ends = f"{number(line.interval.low, sign=True)} to {number(line.interval.high, sign=True)}"
+    return f"{asked}; median gain over {reference} {number(line.value, sign=True)}, {ends}."
 
 
 def _others(found: Sequence[Comparison], reference: str) -> str:

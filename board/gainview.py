@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from board.costs import spent
-from board.evidence import Comparison, Evidence, smallest_detectable
+from board.evidence import POWER, Comparison, Evidence, smallest_detectable
 from board.gain import FEWEST_UNITS
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
@@ -123,7 +123,7 @@ def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row
             margin=margin,
         ),
         word=c.word,
-        scope=c.gain.scope if c.decided else "",
+        scope=" ".join(filter(None, [c.gain.scope, rivals_text(c)])) if c.decided else "",
         reason="" if c.control and c.gain.value is not None else c.reason,
         cost=seconds(cost),
         saw=listing(sorted(seen(runs)), empty="nothing"),
@@ -169,18 +169,48 @@ def _facts(
     key: tuple[str, str, str],
 ) -> list[str]:
     entry = results.dataset(key[1])
-    detectable = smallest_detectable(found)
-    ceiling = next((c.value for c in found if c.model == "oracle"), None)
     chance = "depends on the data" if metric.chance is None else number(metric.chance)
     return [
         f"Labels come from: {str(entry.report.get('label_source') or 'not stated').replace('_', ' ')}.",
         _unit_fact(entry, units=max((c.gain.units for c in found), default=0)),
-        f"Intervals at {percent(evidence.level)}. Smallest detectable gain (median half-width): "
-        f"{number(detectable)}."
-        if detectable is not None
-        else f"No intervals: they need {FEWEST_UNITS} independent units at least.",
-        f"Ceiling (oracle): {number(ceiling)}. Chance: {chance}.",
+        _power_fact(found, level=evidence.family_of(simulated=entry.simulated).level),
+        f"{_ceiling_fact(evidence, found, metric, key)} Chance: {chance}.",
     ]
+
+
+def _power_fact(found: list[Comparison], *, level: float) -> str:
+    detectable = smallest_detectable(found)
+    if detectable is None:
+        return f"No intervals: they need {FEWEST_UNITS} independent units at least."
+    return (
+        f"Intervals at {percent(level)}. Smallest detectable gain: {number(detectable)} "
+        f"(a typical contestant that is so much better is called better in {POWER:.0%} of cases)."
+    )
+
+
+def _ceiling_fact(
+    evidence: Evidence, found: list[Comparison], metric: Metric, key: tuple[str, str, str]
+) -> str:
+    """The most that could be gained here: what the oracle, which knows the types, is ahead."""
+    ceiling = next((c.value for c in found if c.model == "oracle"), None)
+    reference = evidence.references[key]
+    told = f"Ceiling (oracle): {number(ceiling)}."
+    if ceiling is None or reference is None or reference.value is None:
+        return told
+    room = (ceiling - reference.value) * (1 if metric.higher_is_better else -1)
+    return f"{told} Room above the reference: {number(room, sign=True)}."
+
+
+def rivals_text(c: Comparison) -> str:
+    """Whether it beats the best simple baseline, and which came nearest; empty where that is not asked."""
+    if c.rivals is None:
+        return ""
+    if c.rivals.low is None or c.rivals.nearest is None:
+        return f"Against every baseline: no verdict ({c.rivals.reason or 'no interval'})."
+    nearest = f"{c.rivals.nearest} comes nearest, {number(c.rivals.value, sign=True)}"
+    if c.rivals.word == "beats every baseline":
+        return f"Beats every baseline by at least {number(c.rivals.low)} ({nearest})."
+    return f"Not shown to beat every baseline ({nearest})."
 
 
 def _unit_fact(entry: DataSet, *, units: int) -> str:

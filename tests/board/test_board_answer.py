@@ -1,0 +1,73 @@
+"""The answer in words, for studies whose verdicts are known beforehand."""
+
+from made_up import BASE, PER_UNIT, WIGGLE, data_set, results, unit_rows
+
+from board.answer import answer
+from board.evidence import weigh
+from board.gainview import tables
+from metrics.table import TABLE
+
+NAMES = ("oracle", "pca", "hvg", "geneformer@demo")
+
+
+def told(gains, *, sources=("facs",), rival: float = 0.0):
+    """One data set a gain of geneformer@demo over pca; hvg is ``rival`` above pca."""
+    datasets = tuple(f"set{i}" for i in range(len(gains)))
+    rows = []
+    for name, gain in zip(datasets, gains, strict=True):
+        rows += unit_rows(BASE, model="pca", dataset=name, **PER_UNIT)
+        rows += unit_rows(BASE + rival - WIGGLE / 9, model="hvg", dataset=name, **PER_UNIT)
+        rows += unit_rows(BASE + gain + WIGGLE, model="geneformer@demo", dataset=name, **PER_UNIT)
+        rows += unit_rows(BASE * 0 + 0.9 + WIGGLE, model="oracle", dataset=name, **PER_UNIT)
+    reports = [
+        data_set(name, citation=name, label_source=sources[i % len(sources)])
+        for i, name in enumerate(datasets)
+    ]
+    study = results(
+        rows,
+        models=NAMES,
+        datasets=datasets,
+        reports=reports,
+        tasks=("annotation",),
+        baselines=("pca", "hvg"),
+    )
+    evidence = weigh(study, TABLE)
+    return " ".join(answer(study, evidence)), tables(study, evidence, TABLE)
+
+
+def test_who_beats_all_baselines_is_named() -> None:
+    text, (table,) = told([0.2], rival=0.05)
+    assert "1 better than pca (geneformer@demo" in text
+    assert "Better than every simple baseline (hvg and pca): geneformer@demo at annotation on set0" in text
+    row = next(row for row in table.contestants if row.model == "geneformer@demo")
+    assert "Beats every baseline by at least" in row.scope
+    assert "hvg comes nearest" in row.scope
+
+
+def test_who_beats_only_the_reference_is_not_praised() -> None:
+    text, (table,) = told([0.2], rival=0.2)
+    assert "1 better than pca" in text
+    assert "None of them was shown to beat every simple baseline (hvg and pca)." in text
+    row = next(row for row in table.contestants if row.model == "geneformer@demo")
+    assert "Not shown to beat every baseline (hvg comes nearest" in row.scope
+
+
+def test_verdicts_stand_apart_by_label_source() -> None:
+    text, _ = told([0.2, -0.2, 0.2], sources=("facs", "clustering"))
+    assert "By where the labels come from – clustering: 1 worse; facs: 2 better." in text
+    assert "By where" not in told([0.2, -0.2])[0]
+
+
+def test_many_studies_are_summed_up_in_one_sentence() -> None:
+    text, _ = told([0.1 + i / 100 for i in range(10)])
+    assert "geneformer@demo at annotation, inductive, over 10 studies with labels from facs: better" in text
+    assert "median gain over pca +0.145" in text
+    few, _ = told([0.1 + i / 100 for i in range(6)])
+    assert "over 6 studies with labels from facs: too few studies (6 of the" in few
+
+
+def test_a_data_set_tells_what_could_be_found_and_gained() -> None:
+    facts = " ".join(told([0.2])[1][0].facts)
+    assert "Smallest detectable gain: 0.0" in facts
+    assert "in 80% of cases" in facts
+    assert "Room above the reference: +0.340." in facts  # 0.9 less the mean of BASE
