@@ -172,7 +172,7 @@ MEASURES: Mapping[str, Measure] = {
     "pcr_comparison": Measure(BATCH, lambda v: metrics.pcr_comparison(v.cells.reference, v.Z, v.batch)),
     "nmi_leiden": Measure(LABEL, lambda v: v.leiden[0]),
     "ari_leiden": Measure(LABEL, lambda v: v.leiden[1]),
-    "scgraph_ontorwr": _ontology("without_diagonal"),
+    "scgraph_ontorwr": _ontology("score"),
     "scgraph_ontorwr_published": _ontology("published"),
     "scgraph_ontorwr_z": _ontology("z_score"),
     "rogi": _rough("rogi"),
