@@ -9,5 +9,6 @@
 ``page``       ``python -m board page``: the leaderboard of a study
 ``merge``      ``python -m board merge``: one leaderboard of several machines' results
 ``compare``    ``python -m board compare``: what changed between two leaderboards
+``quick``      ``python -m board quick``: an embedding of one's own beside the baselines
 ``check``      ``python -m board check``: did anything fail that was not expected to?
 """

@@ -8,6 +8,7 @@ COMMANDS = {
     "page": ("board.page", "write the leaderboard of a study: index.html, scores and provenance"),
     "merge": ("board.merge", "join leaderboards of one study that were made on different machines"),
     "compare": ("board.compare", "what changed between two leaderboards, beyond its interval"),
+    "quick": ("board.quick", "score an embedding of your own beside the baselines, without YAML"),
     "check": ("board.check", "list what failed on a leaderboard; exit status 1 if anything unexpected did"),
 }
 

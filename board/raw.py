@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean, stdev
 
 import pandas as pd
 
 from board.results import Results
-from board.samples import training
 from metrics.table import Metric
 
 
@@ -49,7 +49,7 @@ class Sheet:
 def sheets(results: Results, *, metric_order: Mapping[str, Sequence[str]]) -> list[Sheet]:
     """One sheet a (task, data set, access, readout), in the study's order; metrics in the task's order."""
     rows = results.rows[results.rows["unit"] == "set"]
-    rows = rows.assign(training=training(rows), readout=rows["readout"].fillna("none"))
+    rows = rows.assign(readout=rows["readout"].fillna("none"))
     grouped = dict(list(rows.groupby(["task", "dataset", "access", "readout"], sort=True)))
     tasks, datasets = list(results.study.tasks), list(results.study.datasets)
     order = sorted(grouped, key=lambda key: (tasks.index(key[0]), datasets.index(key[1]), *key[2:]))
@@ -61,8 +61,6 @@ def _sheet(results: Results, key: tuple[str, ...], rows: pd.DataFrame, *, known:
     present = set(rows["metric"])
     metrics = [name for name in known if name in present] + sorted(present - set(known))
     models = [name for name in results.study.models if name in set(rows["model"])]
-    groups = rows.groupby(["model", "metric"], sort=False)
-    cells = {pair: cell(group) for pair, group in groups}
     return Sheet(
         task=task,
         dataset=dataset,
@@ -70,7 +68,7 @@ def _sheet(results: Results, key: tuple[str, ...], rows: pd.DataFrame, *, known:
         readout=readout,
         metrics=tuple(metrics),
         models=tuple(models),
-        cells=cells,
+        cells=_cells(rows),
         remarks=_remarks(rows),
     )
 
@@ -82,17 +80,26 @@ def _remarks(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(f"{', '.join(sorted(names))}: {remark}" for remark, names in groups.items())
 
 
-def cell(rows: pd.DataFrame) -> Cell:
-    """Mean and SD over the trainings of one contestant on one metric."""
-    ok = rows.loc[rows["status"] == "ok", "value"]
-    wrong = rows[rows["status"] != "ok"]
+def _cells(rows: pd.DataFrame) -> dict[tuple[str, str], Cell]:
+    """(contestant, metric) → cell; plain lists, since a page of many data sets has tens of thousands."""
+    groups: dict[tuple[str, str], list[tuple[float, str, str]]] = {}
+    columns = (rows[name].tolist() for name in ("model", "metric", "value", "status", "reason"))
+    for model, metric, *found in zip(*columns, strict=True):
+        groups.setdefault((model, metric), []).append(tuple(found))
+    return {pair: cell(found) for pair, found in groups.items()}
+
+
+def cell(found: Sequence[tuple[float, str, str]]) -> Cell:
+    """Mean and SD over trainings, each ``(value, status, reason)``, of one contestant on one metric."""
+    ok = [value for value, status, _ in found if status == "ok"]
+    wrong = [(status, reason) for _, status, reason in found if status != "ok"]
     return Cell(
-        mean=float(ok.mean()) if len(ok) else None,
-        sd=float(ok.std(ddof=1)) if len(ok) > 1 else None,
+        mean=fmean(ok) if ok else None,
+        sd=stdev(ok) if len(ok) > 1 else None,
         trainings=len(ok),
         missing=len(wrong),
-        status=wrong["status"].iloc[0] if len(wrong) else "ok",
-        reason="; ".join(sorted(wrong["reason"].unique())),
+        status=wrong[0][0] if wrong else "ok",
+        reason="; ".join(sorted({reason for _, reason in wrong})),
     )
 
 

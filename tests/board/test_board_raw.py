@@ -14,31 +14,31 @@ from tasks.table import TASKS
 ORDER = {name: task.metrics for name, task in TASKS.items()}
 
 
-def frame(*rows):
-    return results(list(rows)).rows
+def found(*rows):
+    return [(r["value"], r["status"], r["reason"]) for r in rows]
 
 
 def test_cell_is_mean_and_sd_over_trainings() -> None:
-    found = cell(frame(row(value=0.4, fit_seed=0), row(value=0.6, fit_seed=1)))
-    assert found.mean == pytest.approx(0.5)
-    assert found.sd == pytest.approx(0.02**0.5)
-    assert (found.trainings, found.missing, found.reason) == (2, 0, "")
+    told = cell(found(row(value=0.4, fit_seed=0), row(value=0.6, fit_seed=1)))
+    assert told.mean == pytest.approx(0.5)
+    assert told.sd == pytest.approx(0.02**0.5)
+    assert (told.trainings, told.missing, told.reason) == (2, 0, "")
 
 
 def test_one_training_has_no_spread() -> None:
-    assert cell(frame(row(value=0.4))).sd is None
+    assert cell(found(row(value=0.4))).sd is None
 
 
 def test_a_missing_value_stays_missing() -> None:
-    found = cell(frame(row(status="undefined", reason="one batch")))
-    assert found.mean is None
-    assert (found.status, found.reason) == ("undefined", "one batch")
+    told = cell(found(row(status="undefined", reason="one batch")))
+    assert told.mean is None
+    assert (told.status, told.reason) == ("undefined", "one batch")
 
 
 def test_a_failed_training_is_not_averaged_as_zero() -> None:
-    found = cell(frame(row(value=0.4), row(fit_seed=1, status="failed", reason="boom")))
-    assert found.mean == pytest.approx(0.4)
-    assert (found.trainings, found.missing) == (1, 1)
+    told = cell(found(row(value=0.4), row(fit_seed=1, status="failed", reason="boom")))
+    assert told.mean == pytest.approx(0.4)
+    assert (told.trainings, told.missing) == (1, 1)
 
 
 def metric(order, *, best=1.0) -> Metric:
