@@ -41,7 +41,9 @@ def fair_draw(around: Ints, batch: Ints, *, alpha: float = 0.05) -> FairDraw:
     return FairDraw(statistic, p_value, float((p_value >= alpha).mean()))
 
 
-def kbet(near: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
+def kbet(
+    near: Neighbors, labels: ArrayLike, batch: ArrayLike, *, graph: sparse.csr_matrix | None = None
+) -> float:
     """Mean over types of the share of cells whose neighbours' batches pass a chi-square test: 0 to 1, 1 best.
 
     Neighbours inside a type are searched exactly in a diffusion map of the connectivities of the
@@ -50,15 +52,17 @@ def kbet(near: Neighbors, labels: ArrayLike, batch: ArrayLike) -> float:
     Source: 10.1038/s41592-018-0254-1 as in scib-metrics 0.5.10, but repeatable: fixed start vector,
     exact neighbours, never across disconnected parts, no dependence on the order of labels.
     """
-    per_label = kbet_per_label(near, labels, batch)
+    per_label = kbet_per_label(near, labels, batch, graph=graph)
     return mean_of_defined(list(per_label.values()), otherwise="no label has enough cells in 2 batches")
 
 
-def kbet_per_label(near: Neighbors, labels: ArrayLike, batch: ArrayLike) -> dict[str, float]:
+def kbet_per_label(
+    near: Neighbors, labels: ArrayLike, batch: ArrayLike, *, graph: sparse.csr_matrix | None = None
+) -> dict[str, float]:
     """Return the acceptance of every type, NaN for those left out; the parts of ``kbet``."""
     names, own = codes(labels, what="label", n=near.n)
     _, batches = codes(batch, what="batch", n=near.n, at_least=2)
-    graph = connectivities(near.at_most(KBET_K))
+    graph = connectivities(near.at_most(KBET_K)) if graph is None else graph
     scores = np.empty(len(names))
 
     def fill(label: slice) -> None:

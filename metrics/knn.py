@@ -1,4 +1,4 @@
-"""Exact nearest neighbours, found once and handed to every score that needs them."""
+"""Nearest neighbours, found once and handed to every score that needs them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from metrics import gpu
 from metrics.checks import Floats, Ints, spread_out
+from metrics.index import nearest_by_index
 from metrics.pairs import nearest
 from metrics.roots import falling_root
 from metrics.threads import in_blocks
@@ -14,14 +16,19 @@ from metrics.threads import in_blocks
 LISI_K = 89  # the field's 90, 50 and 15 neighbours count the cell itself; ours never do
 KBET_K = 49
 GRAPH_K = 14
+EXACT_UP_TO = 200_000  # cells; beyond, without a GPU, all pairs would take many minutes
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """The k nearest other cells of each cell: ``indices`` (N, k) and ``distances`` (N, k), nearest first."""
+    """The k nearest other cells of each cell: ``indices`` (N, k) and ``distances`` (N, k), nearest first.
+
+    ``recall``: the share of true neighbours among them, 1 where the search was exact.
+    """
 
     indices: Ints
     distances: Floats
+    recall: float = 1.0
 
     @property
     def n(self) -> int:
@@ -37,7 +44,7 @@ class Neighbors:
         """Return the nearest k of them; ValueError where fewer were searched."""
         if not 1 <= k <= self.k:
             raise ValueError(f"asked for {k} neighbours of {self.k} searched")
-        return Neighbors(self.indices[:, :k], self.distances[:, :k])
+        return Neighbors(self.indices[:, :k], self.distances[:, :k], self.recall)
 
     def at_most(self, k: int) -> "Neighbors":
         """Return the nearest k, or all where fewer were searched (sets smaller than k)."""
@@ -45,16 +52,28 @@ class Neighbors:
 
 
 def neighbors(Z: ArrayLike, k: int = LISI_K) -> Neighbors:
-    """Find the exact Euclidean k nearest neighbours of every cell.
+    """Find the Euclidean k nearest neighbours of every cell of Z (N, D), the cell itself left out.
 
-    Z is (N, D). The cell itself is left out, ties are broken by index, and k is
-    capped at N - 1. Undefined with fewer than 2 cells, with NaN, or all on one point.
-    Cost: O(N² D) time; 20 MiB a thread beside the result.
+    Exact up to 200,000 cells, and with a GPU: ties are broken by index, k is capped at N - 1. Beyond
+    that by an index, and the result's ``recall`` says how well. Undefined with fewer than 2 cells, with NaN,
+    or all on one point. Cost: O(N² D) time, some 20 MiB a thread beside the result.
     """
     points = spread_out(Z)
     if k < 1:
         raise ValueError(f"k must be at least 1, found {k}")
-    return Neighbors(*nearest(points - points.mean(axis=0), min(k, len(points) - 1)))
+    return search(points - points.mean(axis=0), min(k, len(points) - 1))
+
+
+def search(points: Floats, k: int) -> Neighbors:
+    """Search centred points, exactly where that is affordable."""
+    if all_pairs_affordable(len(points)):
+        return Neighbors(*nearest(points, k))
+    return Neighbors(*nearest_by_index(points, k))
+
+
+def all_pairs_affordable(n: int) -> bool:
+    """Whether n cells are few enough for all pairs, or a GPU is there."""
+    return n <= EXACT_UP_TO or gpu.device() is not None
 
 
 def connectivities(nearest: Neighbors) -> sparse.csr_matrix:

@@ -8,6 +8,7 @@ candidates by differences in float64, and rows for which digits could matter are
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics import gpu
 from metrics.checks import Floats, Ints, Singles
 from metrics.pairs_exact import differences, nearest_exact, sums_exact
 from metrics.threads import in_blocks
@@ -39,14 +40,18 @@ def scan(
 ) -> tuple[Ints, Floats, Floats]:
     """Neighbours' indices and distances (M, k), and distance sums (M, L), in one pass; O(M N D).
 
+    On a GPU where there is one and the cells are many.
+
     ``points`` (N, D) float64, centred; ``own`` (N,) codes of groups; ``cells`` (M,) the rows wanted.
     """
     rows = np.arange(len(points)) if cells is None else cells
     n_groups = 0 if own is None else int(own.max()) + 1
-    indices = np.empty((len(rows), k), dtype=np.int64)
-    distances, totals = np.empty((len(rows), k)), np.zeros((len(rows), n_groups))
+    if len(points) >= gpu.FROM and gpu.device():
+        return gpu.scan_on(gpu.device(), points, k=k, own=own, n_groups=n_groups, cells=rows)
     if len(points) <= max(SMALL, 2 * (k + SPARE)):
         return *nearest_exact(points, rows, k), sums_exact(points, rows, own, n_groups)
+    indices = np.empty((len(rows), k), dtype=np.int64)
+    distances, totals = np.empty((len(rows), k)), np.zeros((len(rows), n_groups))
     columns = _Columns(points, own, n_groups)
 
     def work(block: slice) -> None:

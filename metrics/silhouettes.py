@@ -19,15 +19,22 @@ Between = Literal["nearest", "mean_other", "furthest"]
 
 @dataclass(frozen=True)
 class DistanceSums:
-    """``sums`` (N, L) of the distances of each cell to each label's cells; ``counts`` (L,) of cells.
+    """``sums`` (M, L) of the distances of M cells to each label's cells; ``counts`` (L,) of all N cells.
 
-    ``own`` (N,) is each cell's column, ``names`` (L,) the labels in sorted order.
+    ``own`` (N,) is each cell's column, ``names`` (L,) the labels in sorted order; ``cells`` (M,) are the
+    rows summed where these are a sample, None where they are all.
     """
 
     sums: Floats
     counts: Ints
     own: Ints
     names: NDArray
+    cells: Ints | None = None
+
+    @property
+    def rows(self) -> Ints:
+        """Columns (M,) of the labels of the cells summed."""
+        return self.own if self.cells is None else self.own[self.cells]
 
 
 def distance_sums(Z: ArrayLike, labels: ArrayLike, metric: Distance = "euclidean") -> DistanceSums:
@@ -59,7 +66,7 @@ def _directions(points: Floats) -> Floats:
 
 
 def silhouette_samples(sums: DistanceSums, *, between: Between = "nearest") -> Floats:
-    """Silhouette (N,) of each cell, -1 to 1, high = near its own label.
+    """Silhouette (M,) of each cell summed, -1 to 1, high = near its own label.
 
     ``between`` says what stands for the others: the ``nearest`` or ``furthest``
     label, or the mean over all cells of other labels. Undefined with one label.
@@ -67,14 +74,14 @@ def silhouette_samples(sums: DistanceSums, *, between: Between = "nearest") -> F
     n, n_labels = sums.sums.shape
     if n_labels < 2:
         raise Undefined("1 group; a silhouette needs at least 2")
-    cells = np.arange(n)
-    own_count = sums.counts[sums.own]
-    inside = sums.sums[cells, sums.own] / np.maximum(own_count - 1, 1)
+    cells, own = np.arange(n), sums.rows
+    own_count = sums.counts[own]
+    inside = sums.sums[cells, own] / np.maximum(own_count - 1, 1)
     if between == "mean_other":
-        outside = (sums.sums.sum(axis=1) - sums.sums[cells, sums.own]) / (n - own_count)
+        outside = (sums.sums.sum(axis=1) - sums.sums[cells, own]) / (sums.counts.sum() - own_count)
     else:
         means = sums.sums / sums.counts
-        means[cells, sums.own] = np.inf if between == "nearest" else -np.inf
+        means[cells, own] = np.inf if between == "nearest" else -np.inf
         outside = means.min(axis=1) if between == "nearest" else means.max(axis=1)
     larger = np.maximum(inside, outside)
     score = np.divide(outside - inside, larger, out=np.zeros(n), where=larger > 0)
@@ -89,7 +96,23 @@ def silhouette_label(
     Undefined with one label, with NaN, or with all cells on one point. O(N² D), or
     O(N L) with ``sums`` given. Source: 10.1038/s41592-021-01336-8.
     """
-    return float((_label_silhouettes(Z, labels, metric, sums).mean() + 1) / 2)
+    sums = _checked_sums(Z, labels, metric, sums)
+    means, shares = _by_label(sums), sums.counts / sums.counts.sum()
+    return float((means @ shares + 1) / 2)
+
+
+def silhouette_error(sums: DistanceSums) -> float:
+    """Standard error of ``silhouette_label`` where its sums rest on a sample; 0 where on all cells."""
+    if sums.cells is None:
+        return 0.0
+    scores, shares = silhouette_samples(sums), sums.counts / sums.counts.sum()
+    spread = [scores[sums.rows == label].std(ddof=1) for label in range(len(shares))]
+    return float(np.sqrt(np.sum((shares * spread) ** 2 / np.bincount(sums.rows))) / 2)
+
+
+def _by_label(sums: DistanceSums) -> Floats:
+    """Mean silhouette (L,) of each label's cells."""
+    return np.bincount(sums.rows, silhouette_samples(sums)) / np.bincount(sums.rows)
 
 
 def isolated_labels(
@@ -115,19 +138,18 @@ def isolated_labels(
     chosen = np.flatnonzero(spread <= limit)
     if not len(chosen):
         raise Undefined(f"no label in at most {limit} batches")
-    scores = _label_silhouettes(points, labels, "euclidean", sums)
-    return float(np.mean([(scores[own == label].mean() + 1) / 2 for label in chosen]))
+    return float((_by_label(_checked_sums(points, labels, "euclidean", sums))[chosen].mean() + 1) / 2)
 
 
-def _label_silhouettes(
+def _checked_sums(
     Z: ArrayLike, labels: ArrayLike, metric: Distance, sums: DistanceSums | None
-) -> Floats:
+) -> DistanceSums:
     points = spread_out(Z)
     names, own = codes(labels, what="label", n=len(points), at_least=2)
     sums = sums or distance_sums(points, labels, metric)
     if not (np.array_equal(sums.own, own) and np.array_equal(sums.names, names)):
         raise ValueError("the distance sums were computed for other labels")
-    return silhouette_samples(sums)
+    return sums
 
 
 def silhouette_batch(Z: ArrayLike, labels: ArrayLike, batch: ArrayLike) -> float:

@@ -27,6 +27,11 @@ def in_blocks(n: int, step: int, work: Callable[[slice], None]) -> None:
         list(pool.map(work, blocks))
 
 
+def side_by_side(*jobs: Callable[[], None]) -> None:
+    """Do some jobs at the same time, each in one thread."""
+    in_blocks(len(jobs), 1, lambda one: jobs[one.start]())
+
+
 def _one_thread() -> None:
     _here.busy = True
     threadpool_limits(1, user_api="openmp")  # OpenMP counts its threads for each thread that calls it
