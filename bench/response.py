@@ -5,10 +5,11 @@ docs/response_answers.svg and the generated parts of docs/metrics.md; about a mi
 ``--check`` measures anew and exits 1 where these are out of step.
 """
 
+import functools
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,66 +31,61 @@ Values = dict[str, dict[str, list[list[float]]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """One thing that gets worse: its name on the page, its levels, and how values are got at a level."""
+class Page:
+    """One picture and table: how values are got (``measure(seed, **level)``), and what gets worse.
+
+    ``sweeps`` names each level that ``measure`` takes on the page; ``levels`` gives its steps, from 0.
+    """
 
     title: str
-    levels: tuple[float, ...]
-    measure: Callable[[int, float], dict[str, float]]
+    measure: Callable[..., dict[str, float]]
+    sweeps: Mapping[str, str]
+    levels: Mapping[str, tuple[float, ...]]
 
 
 SHARES = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
-OF_CELLS = {
-    "batch_effect": Sweep(
-        title="batch effect grows",
-        levels=(0.0, 0.25, 0.5, 1.0, 1.5, 2.0),
-        measure=lambda seed, level: of_cells(cells(seed, batch_effect=level)),
-    ),
-    "mislabelled": Sweep(
-        title="labels get wrong",
-        levels=SHARES,
-        measure=lambda seed, level: of_cells(cells(seed, mislabelled=level)),
-    ),
-    "collapsed": Sweep(
-        title="types collapse into noise",
-        levels=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-        measure=lambda seed, level: of_cells(cells(seed, collapsed=level)),
-    ),
-}
-OF_ANSWERS = {
-    "wrong_truth": Sweep(
-        title="truths get wrong",
-        levels=SHARES,
-        measure=lambda seed, level: of_answers(answers(seed, wrong_truth=level)),
-    ),
-    "wrong_answer": Sweep(
-        title="answers get wrong",
-        levels=SHARES,
-        measure=lambda seed, level: of_answers(answers(seed, wrong_answer=level)),
-    ),
-    "easy_answer": Sweep(
-        title="easy answers",
-        levels=SHARES,
-        measure=lambda seed, level: of_answers(answers(seed, easy_answer=level)),
-    ),
-}
 PAGES = {
-    "response": ("Scores of embeddings", OF_CELLS),
-    "response_answers": ("Scores of answers", OF_ANSWERS),
+    "response": Page(
+        title="Scores of embeddings",
+        measure=lambda seed, **level: of_cells(cells(seed, **level)),
+        sweeps={
+            "batch_effect": "batch effect grows",
+            "mislabelled": "labels get wrong",
+            "collapsed": "types collapse into noise",
+        },
+        levels={
+            "batch_effect": (0.0, 0.25, 0.5, 1.0, 1.5, 2.0),
+            "mislabelled": SHARES,
+            "collapsed": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+        },
+    ),
+    "response_answers": Page(
+        title="Scores of answers",
+        measure=lambda seed, **level: of_answers(answers(seed, **level)),
+        sweeps={
+            "wrong_truth": "truths get wrong",
+            "wrong_answer": "answers get wrong",
+            "easy_answer": "easy answers",
+        },
+        levels=dict.fromkeys(("wrong_truth", "wrong_answer", "easy_answer"), SHARES),
+    ),
 }
-SWEEPS = OF_CELLS | OF_ANSWERS
 
 
-def measure(seeds: Sequence[int], *, only: Mapping[str, Sequence[int]] | None = None) -> Values:
-    """Measure every score at each level of each sweep, or at those whose places ``only`` gives."""
-    places = only or {name: range(len(sweep.levels)) for name, sweep in SWEEPS.items()}
+def measure(seeds: Sequence[int], *, places: Sequence[int] | None = None) -> Values:
+    """Measure every score at each level of each sweep, or at the levels in these ``places``."""
     values: Values = {}
-    for name, chosen in places.items():
-        sweep = SWEEPS[name]
-        rows = [[sweep.measure(seed, sweep.levels[place]) for seed in seeds] for place in chosen]
-        values[name] = {
-            metric: [[round(found[metric], 4) for found in row] for row in rows] for metric in rows[0][0]
-        }
+    for page in PAGES.values():
+        start = functools.cache(page.measure)  # level 0 is the same in all sweeps
+        for sweep, levels in page.levels.items():
+            chosen = levels if places is None else [levels[place] for place in places]
+            rows = [
+                [page.measure(seed, **{sweep: level}) if level else start(seed) for seed in seeds]
+                for level in chosen
+            ]
+            values[sweep] = {
+                metric: [[round(found[metric], 4) for found in row] for row in rows] for metric in rows[0][0]
+            }
     return values
 
 
@@ -101,36 +97,32 @@ def read(folder: Path = DOCS) -> Values:
 def pages(values: Values, *, text: str) -> dict[str, str]:
     """Return what the files should hold, by name, from the values and the prose in ``text``."""
     parts, files = docs.fact_parts(), {}
-    for page, (title, sweeps) in PAGES.items():
-        titles = {name: sweep.title for name, sweep in sweeps.items()}
-        responses = _responses(values, sweeps)
-        parts[page] = docs.response_table(responses, titles)
-        files[f"{page}.svg"] = draw(Picture(title=title, sweeps=titles, responses=responses))
+    for name, page in PAGES.items():
+        responses = _responses(values, page.sweeps)
+        parts[name] = docs.response_table(responses, page.sweeps)
+        files[f"{name}.svg"] = draw(Picture(title=page.title, sweeps=page.sweeps, responses=responses))
     return {"metrics.md": docs.splice(text, parts, where="docs/metrics.md"), **files}
 
 
-def _responses(values: Values, sweeps: Mapping[str, Sweep]) -> dict[str, dict[str, Response]]:
+def _responses(values: Values, sweeps: Iterable[str]) -> dict[str, dict[str, Response]]:
     """Metric → sweep → response, in the order of the table of scores."""
     measured = {metric for sweep in sweeps for metric in values[sweep]}
     return {
-        name: {s: respond(metric, values[s][name]) for s in sweeps if name in values[s]}
+        name: {sweep: respond(metric, values[sweep][name]) for sweep in sweeps}
         for name, metric in TABLE.items()
         if name in measured
     }
 
 
-def out_of_step(
-    old: Values, new: Values, *, only: Mapping[str, Sequence[int]] | None = None
-) -> Iterator[str]:
+def out_of_step(old: Values, new: Values, *, places: Sequence[int] | None = None) -> Iterator[str]:
     """Say where values differ from those written; ``new`` may hold some levels and the first seeds."""
     for sweep, found in new.items():
         for metric in sorted(found.keys() ^ old.get(sweep, {}).keys()):
             yield f"{metric} under {sweep}: on one side alone"
-        for metric in found.keys() & old.get(sweep, {}).keys():
-            places = range(len(found[metric])) if only is None else only[sweep]
-            for place, row in zip(places, found[metric], strict=True):
-                for seed, value in enumerate(row):
-                    written = old[sweep][metric][place][seed]
+        for metric in sorted(found.keys() & old.get(sweep, {}).keys()):
+            rows = found[metric]
+            for place, row in zip(range(len(rows)) if places is None else places, rows, strict=True):
+                for seed, (value, written) in enumerate(zip(row, old[sweep][metric][place], strict=False)):
                     if abs(value - written) > TOLERANCE * max(1.0, abs(written)):
                         where = f"{metric} under {sweep}, level {place}, seed {seed}"
                         yield f"{where}: found {value}, written {written}"

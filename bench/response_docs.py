@@ -16,8 +16,9 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")
 def facts(metric: Metric) -> str:
     """Return one line on what the table says of a score."""
     chance = "chance depends on the data" if metric.chance is None else f"chance {metric.chance:g}"
-    per = {"set": "", "cell": " · a mean over cells", "type": " · a mean over types"}[metric.per]
-    source = f" · [{metric.doi}](https://doi.org/{metric.doi})" if metric.doi.startswith("10.") else ""
+    per = "" if metric.per == "set" else f" · mean over {metric.per}s"
+    link = f"[{metric.doi}](https://doi.org/{metric.doi})" if metric.doi else metric.code
+    source = f" · {link}" if link else ""
     return (
         f"**{metric.title}** · best {_number(metric.best)}, worst {_number(metric.worst)}, {chance}{per} · "
         f"needs {', '.join(metric.needs)} · version {metric.version}{source}\n"
@@ -32,7 +33,7 @@ def response_table(responses: Mapping[str, Mapping[str, Response]], sweeps: Mapp
     """Return a Markdown table: a row a score, a column a sweep; what does not worsen stands in bold."""
     lines = [f"| score | {' | '.join(sweeps.values())} |", "|---" * (len(sweeps) + 1) + "|"]
     for name, found in responses.items():
-        cells = [_cell(found[sweep]) if sweep in found else "–" for sweep in sweeps]
+        cells = [_cell(found[sweep]) for sweep in sweeps]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -97,8 +97,6 @@ def _axes(metric: Metric, frame: Frame) -> Iterator[str]:
 
 def _lines(frame: Frame, sweeps: Mapping[str, str], responses: Mapping[str, Response]) -> Iterator[str]:
     for i, sweep in enumerate(sweeps):
-        if sweep not in responses:
-            continue
         found = responses[sweep]
         spots = [(frame.x(place), frame.y(mean)) for place, mean in enumerate(found.mean)]
         bars = [
