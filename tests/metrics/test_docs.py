@@ -1,5 +1,6 @@
 """docs/metrics.md speaks of every score, and its numbers are those that the code gives today."""
 
+import copy
 import re
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from bench.response_cells import cells
 from bench.response_docs import PART, same
 from bench.response_read import ontology
 from bench.response_words import respond
+from contract.errors import UserError
 from metrics import TABLE
 from metrics.row import Metric
 from tasks.cells import COLUMNS
@@ -118,6 +120,26 @@ def test_a_changed_score_is_noticed() -> None:
     ]
     del fresh["easy_answer"]["kappa"]
     assert len(list(response.out_of_step(WRITTEN, fresh))) == 2
+
+
+def test_the_check_tells_in_one_line_what_is_out_of_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = copy.deepcopy(WRITTEN)
+    changed["collapsed"]["kbet"][2][1] += 0.1
+    monkeypatch.setattr(response, "measure", lambda seeds: WRITTEN)
+    assert response.main(["--check"]) == 0
+    monkeypatch.setattr(response, "measure", lambda seeds: changed)
+    assert response.main(["--check"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "kbet under collapsed, level 2, seed 1" in said
+
+
+def test_a_score_without_a_paragraph_is_named() -> None:
+    without = TEXT.replace("<!-- generated: kappa -->", "")
+    with pytest.raises(UserError, match=r"docs/metrics\.md: .* kappa"):
+        response.pages(WRITTEN, text=without)
 
 
 @pytest.mark.parametrize(
