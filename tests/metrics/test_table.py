@@ -20,9 +20,10 @@ ROOT = Path(__file__).parents[2]
 GIVEN = cells.make()
 VALUES = {name: evaluate(GIVEN) for name, evaluate in EVALUATE.items()}
 NOT_SCORES = {  # public functions without a row: parts, references, properties of data, ways to compare
-    *("additive_effect", "connectivities", "cosines", "distance_sums", "distances_kept", "kbet_per_label"),
-    *("lisi", "neighbors", "ontorwr_reference", "pareto_fronts", "rank_sets", "scgraph_reference"),
-    *("silhouette_samples", "systematic_variation", "top_expressed"),
+    *("additive_effect", "connectivities", "cosines", "distance_sums", "distances_kept", "geometry"),
+    *("kbet_per_label", "lisi", "lisi_weights", "neighbors", "ontorwr_reference", "pareto_fronts"),
+    *("rank_sets", "scgraph_reference", "scib", "silhouette_error", "silhouette_samples"),
+    *("systematic_variation", "top_expressed"),
 }
 ROWS_OF = {  # functions that answer under other names
     "expected_calibration_error": ("ece",),

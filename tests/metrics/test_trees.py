@@ -53,6 +53,25 @@ def test_right_answers_only() -> None:
         metrics.lcad([], [], cells.graph())
 
 
+def test_an_answer_below_the_truth_costs_nothing_but_both_ways() -> None:
+    finer, coarser = metrics.lcad(["n4"], ["n8"], cells.graph()), metrics.lcad(["n8"], ["n4"], cells.graph())
+    assert (finer.mean_all, finer.mean_symmetric_all, finer.n_below, finer.n_errors) == (0, 1, 1, 1)
+    assert (coarser.mean_all, coarser.mean_symmetric_all, coarser.n_below) == (1, 1, 0)
+    # One cell right, one finer, one across the root: all cells, then errors only.
+    found = metrics.lcad(["n8", "n4", "n8"], ["n8", "n8", "n15"], cells.graph())
+    assert (found.mean_all, found.mean_errors) == (1.0, 1.5)
+    assert found.mean_symmetric_all == pytest.approx(7 / 3)
+
+
+def test_unrelated_types_are_counted_apart() -> None:
+    graph = OntologyGraph.from_edges([("a", "top"), ("b", "top"), ("c", "other")])
+    found = metrics.lcad(["a", "a"], ["b", "c"], graph)
+    assert (found.mean_all, found.mean_errors, found.n_undefined, found.n_errors) == (1, 1, 1, 2)
+    assert np.isnan(found.per_cell[1])
+    with pytest.raises(Undefined, match="no truth shares an ancestor"):
+        metrics.lcad(["a"], ["c"], graph)
+
+
 def test_the_walk_tends_to_its_closed_form() -> None:
     reference = metrics.ontorwr_reference(random_graph(1), restart=0.6)
     index = {term: i for i, term in enumerate(reference.nodes)}
