@@ -11,7 +11,7 @@ from board.verdict import SHOWN_WORDS
 
 
 def answer(results: Results, evidence: Evidence) -> list[str]:
-    """Sentences: pre-trained ones, against all baselines, over studies; others, self-tests, lost data sets."""
+    """Sentences: pre-trained ones, against all baselines, over studies; others, self-tests, lost sets."""
     reference = results.study.reference
     usable = {entry.id for entry in results.datasets if entry.ok}
     entrants = [c for c in evidence.comparisons if not c.control and c.dataset in usable]

@@ -11,6 +11,7 @@ import numpy as np
 from board.across import Across, across, lines
 from board.family import Entry, Family, Key, entries, learned_from
 from board.gain import Gain, gain
+from board.ranks import Ranks, ranks
 from board.results import Results
 from board.rivals import Rivals, against_all
 from board.samples import Sample, primary_samples
@@ -60,6 +61,8 @@ class Evidence:
     comparisons: tuple[Comparison, ...]
     across: tuple[Across, ...]
     references: Mapping[Key, Sample | None]
+    samples: Mapping[Key, Mapping[str, Sample]]
+    ranks: Mapping[Key, Ranks]
     real: Family
     simulated: Family
 
@@ -110,6 +113,11 @@ def weigh(results: Results, metrics: Mapping[str, Metric]) -> Evidence:
             for line, studies in many.items()
         ),
         references={key: samples.get(study.reference) for key, samples in groups.items()},
+        samples=groups,
+        ranks={
+            key: _ranks(results, metrics[study.primary[key[0]].metric], key=key, samples=samples)
+            for key, samples in groups.items()
+        },
         real=real,
         simulated=simulated,
     )
@@ -178,6 +186,21 @@ def _gain(
         planned=len(sides[0]),
         kind=data.units,
         learned_from=learned_from(data, task=entry.task, access=entry.access, fits=fits),
+    )
+
+
+def _ranks(results: Results, metric: Metric, *, key: Key, samples: Mapping[str, Sample]) -> Ranks:
+    """Among all but controls; fitted counts as soon as one of them was fitted."""
+    task, dataset, access = key
+    entrants = {name: found for name, found in samples.items() if not results.is_control(name)}
+    runs = [run for name in entrants for run in results.runs_of(name, dataset=dataset, access=access)]
+    data = results.dataset(dataset)
+    return ranks(
+        entrants,
+        level=results.study.level,
+        higher_is_better=metric.higher_is_better,
+        kind=data.units,
+        learned_from=learned_from(data, task=task, access=access, fits={run.fit for run in runs}),
     )
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from board.costs import spent
 from board.evidence import POWER, Comparison, Evidence, smallest_detectable
 from board.gain import FEWEST_UNITS
+from board.ranks import Ranks
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
 from board.text import count, listing, number, percent, seconds
@@ -175,7 +176,21 @@ def _facts(
         _unit_fact(entry, units=max((c.gain.units for c in found), default=0)),
         _power_fact(found, level=evidence.family_of(simulated=entry.simulated).level),
         f"{_ceiling_fact(evidence, found, metric, key)} Chance: {chance}.",
+        ranks_text(evidence.ranks[key], level=results.study.level),
     ]
+
+
+def ranks_text(ranks: Ranks, *, level: float) -> str:
+    """The ranks that the data allow, which are mostly many; empty where there are none to tell."""
+    if not ranks.sets:
+        return ""
+    order = sorted(ranks.sets.items(), key=lambda pair: (pair[1].best, pair[1].worst, pair[0]))
+    told = [
+        f"{name} {one.best}" if one.best == one.worst else f"{name} {one.best}–{one.worst}"
+        for name, one in order
+    ]
+    out = f"; without a value for each unit: {', '.join(ranks.left_out)}" if ranks.left_out else ""
+    return f"Ranks that the data allow (exploratory; together {percent(level)}): {', '.join(told)}{out}."
 
 
 def _power_fact(found: list[Comparison], *, level: float) -> str:

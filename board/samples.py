@@ -19,7 +19,7 @@ class Sample:
     ``whole`` (S,) holds the value over all cells, NaN where there is none. ``parts``
     (S, U) holds the value of each unit alone (``per_unit``) or with that unit left
     out, NaN where undefined. ``cells`` (U,) are those of each unit. ``reason`` says why
-    values are missing, ``""`` if none is.
+    values are missing, ``""`` if none is; ``failed`` counts trainings that failed.
     """
 
     units: tuple[str, ...]
@@ -28,6 +28,7 @@ class Sample:
     cells: np.ndarray
     per_unit: bool
     reason: str
+    failed: int = 0
 
     @property
     def ok(self) -> bool:
@@ -108,6 +109,7 @@ def _sample(rows: Sequence[_Row]) -> Sample:
         cells=_cells(rows, of_units, units=units, per_unit=per_unit),
         per_unit=per_unit,
         reason=_reasons(rows),
+        failed=len({row.training for row in rows if row.status == "failed" and row.unit == "set"}),
     )
 
 
