@@ -78,13 +78,19 @@ class Performer(nn.Module):
         seen = at if real is None else at.masked_fill(~real, float("-inf"))
         most = at.amax(-1, keepdim=True) if each else seen.amax((-1, -2), keepdim=True)
         scale = self.directions.shape[0] ** -0.5
-        return scale * (torch.exp(at - (x**2).sum(-1, keepdim=True) / 2 - most.detach()) + 1e-4)
+        return scale * (torch.exp(at - (x**2).sum(-1, keepdim=True) / 2 - most.detach()) + 1e-6)
 
 
 def orthogonal(rows: int, width: int) -> Tensor:
     """Random directions (rows, width), orthogonal in blocks, with the lengths of normal vectors."""
-    blocks = [torch.linalg.qr(torch.randn(width, width))[0].T for _ in range(-(-rows // width))]
+    blocks = [_rotation(width) for _ in range(-(-rows // width))]
     return torch.cat(blocks)[:rows] * torch.randn(rows, width).norm(dim=1, keepdim=True)
+
+
+def _rotation(width: int) -> Tensor:
+    """A uniformly random orthogonal matrix; without the signs, QR would prefer one side (math-ph/0609050)."""
+    q, r = torch.linalg.qr(torch.randn(width, width))
+    return (q * r.diagonal().sign()).T
 
 
 class Retention(nn.Module):

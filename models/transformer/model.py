@@ -108,6 +108,7 @@ class Encoder(nn.Module):
             name: getattr(batch, name).gather(1, order) for name in ("ids", "values", "targets", "counts")
         }
         taken["ids"] = taken["ids"] * real
+        taken["values"] = taken["values"].masked_fill(~real, float("nan"))
         return Batch(**taken, queries=batch.queries, answers=batch.answers), order
 
 

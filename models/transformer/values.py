@@ -9,6 +9,7 @@ from models.transformer.counts import offsets_of
 from models.transformer.keyed import uniform
 
 NORMAL = 1e4
+STRETCH, FINE = 2.0**24, 2.0**12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -67,10 +68,11 @@ def quantile_bins(entries: Entries, *, bins: int, seed: int) -> np.ndarray:
     rows, count = entries.rows[real], entries.count[real]
     if not len(count):
         return found
-    highest = count.max() + 1.0
-    edges = _edges(rows, count, cells=len(entries), levels=bins - 1) / highest
-    # One search for all cells: cell i takes up [i, i + 1) of the line.
-    line, place = (edges + np.arange(len(entries))[:, None]).ravel(), count / highest + rows
+    edges = np.round(_edges(rows, count, cells=len(entries), levels=bins - 1) * FINE) / FINE
+    # One search for all cells: cell i takes up a stretch of the line of its own. All sums are exact
+    # (24 + 16 + 12 bits), so that a count is on an edge or not whatever its cell's place in a batch.
+    line = (edges + STRETCH * np.arange(len(entries))[:, None]).ravel()
+    place = np.minimum(count, STRETCH - 1) + STRETCH * rows
     base = rows * (bins - 1)
     left, right = (np.searchsorted(line, place, side=side) - base for side in ("left", "right"))
     chance = uniform(entries.keys[rows], entries.token[real], seed)
