@@ -105,7 +105,9 @@ def test_studies_compute_the_scores_that_were_measured() -> None:
         truth,
         access="transductive",
         primary="bio_conservation",
-        knowledge=SimpleNamespace(reference=ontology()[0]),
+        knowledge=SimpleNamespace(
+            reference=ontology()[0], consensus=metrics.scgraph_reference(c.X, c.batch, c.labels)
+        ),
     )
     written = {row.metric: WRITTEN["collapsed"][row.metric][0][0] for row in rows}
     assert {row.metric: row.value for row in rows} == pytest.approx(written, abs=0.02)
