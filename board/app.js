@@ -1,9 +1,15 @@
 "use strict";
 // An enhancement only: every table is whole and in a sensible order without it.
 (() => {
+  // A cell of values sorts by the number that it shows, the note behind it apart; one without is a blank.
+  const shownNumber = (cell) => {
+    const number = parseFloat((cell.firstChild?.data ?? "").replace("−", "-").replace("∞", "Infinity"));
+    return Number.isNaN(number) ? "" : String(number);
+  };
   const keyOf = (row, column) => {
     const cell = row.cells[column];
-    return cell ? cell.dataset.order ?? cell.textContent.trim() : "";
+    if (cell.dataset.order !== undefined) return cell.dataset.order;
+    return cell.tagName === "TD" && cell.closest("table.values") ? shownNumber(cell) : cell.textContent.trim();
   };
   const compare = (a, b) => {
     if (a === "" || b === "") return (a === "") - (b === "");
@@ -19,6 +25,11 @@
       });
       body.append(...rows);
     }
+  };
+  const sortAgain = (table) => {
+    const heads = [...table.tHead.rows[0].cells];
+    const column = heads.findIndex((head) => head.hasAttribute("aria-sort"));
+    if (column >= 0) sortBy(table, column, heads[column].getAttribute("aria-sort") === "descending");
   };
   const makeSortable = (table) => {
     const heads = [...table.tHead.rows[0].cells];
@@ -48,5 +59,78 @@
       row.hidden = words.length > 0 && !words.some((word) => row.dataset.name.toLowerCase().includes(word));
     });
     shown.textContent = words.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} lines shown; words and intervals are unchanged` : "";
+  });
+
+  const weight = document.getElementById("weight");
+  if (weight) {
+    document.getElementById("weight-bar").hidden = false;
+    weight.addEventListener("input", () => {
+      const bio = Number(weight.value), rest = 1 - bio;
+      const say = (selector, value) =>
+        document.querySelectorAll(selector).forEach((node) => { node.textContent = value.toFixed(2); });
+      say('output[for="weight"], .weight', bio);
+      say(".rest", rest);
+      document.querySelectorAll("td[data-parts]").forEach((cell) => {
+        const [own, batch] = cell.dataset.parts.split(" ").map(Number);
+        cell.textContent = (bio * own + rest * batch).toFixed(3).replace("-", "−");
+      });
+      document.querySelectorAll('table[id^="explorer-"]').forEach(sortAgain);
+    });
+  }
+
+  // Where a line comes from: card, data set, runs and commands, all of which stand elsewhere on the page.
+  const make = (tag, text = "", parts = []) => {
+    const node = document.createElement(tag);
+    node.textContent = text;
+    node.append(...parts);
+    return node;
+  };
+  const pairs = (list) => make("dl", "", list.flatMap(([key, text]) => [make("dt", key), make("dd", text)]));
+  const runRows = (model, dataset, access) => {
+    const fits = access === "transductive" ? ["all", "none"] : ["train", "none"];
+    const rows = [...document.querySelectorAll("#runs tbody tr")];
+    return rows.filter((row) => row.dataset.name === model && row.cells[1].textContent === dataset
+      && fits.includes(row.cells[2].textContent));
+  };
+  const runFacts = (row) => {
+    const heads = [...document.getElementById("runs").tHead.rows[0].cells].map((head) => head.textContent);
+    return heads.slice(2).map((head, place) => [head, row.cells[place + 2].textContent.trim()]);
+  };
+  const commands = (model, dataset, fit) => {
+    const words = { MODEL: model, DATASET: dataset, FIT: fit };
+    return document.getElementById("reproduce").textContent.replace(/MODEL|DATASET|FIT/g, (word) => words[word]);
+  };
+  const dataFacts = (dataset) => {
+    const list = document.getElementById(`dataset-${dataset}`)?.nextElementSibling;
+    const wanted = ["title", "sha256", "ontology version", "n cells", "label source"];
+    return [...(list?.querySelectorAll("dt") ?? [])].filter((term) => wanted.includes(term.textContent))
+      .map((term) => [term.textContent, term.nextElementSibling.textContent]);
+  };
+  const dialog = document.createElement("dialog");
+  document.body.append(dialog);
+  const showOrigin = (link) => {
+    const { dataset, access } = link.closest("table").dataset;
+    const model = link.closest("tr").dataset.name;
+    const title = `${model} on ${dataset}, ${access}`;
+    dialog.setAttribute("aria-label", title);
+    const close = make("button", "Close");
+    close.type = "button";
+    close.addEventListener("click", () => dialog.close());
+    const runs = runRows(model, dataset, access);
+    const card = document.getElementById(link.hash.slice(1))?.closest("article")?.querySelector("dl");
+    dialog.replaceChildren(
+      make("h2", title), make("h3", "Runs"), ...runs.map((row) => pairs(runFacts(row))),
+      make("p", runs.length ? "" : "No run of it worked here; coverage says why."),
+      make("h3", "Reproduce these numbers"),
+      ...runs.map((row) => make("pre", commands(model, dataset, row.cells[2].textContent))),
+      make("h3", "Data set"), pairs(dataFacts(dataset)),
+      make("h3", "Contestant"), card ? card.cloneNode(true) : "", close);
+    dialog.showModal();
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a.who");
+    if (!link) return;
+    event.preventDefault();
+    showOrigin(link);
   });
 })();

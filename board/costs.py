@@ -9,6 +9,7 @@ from board.evidence import Evidence
 from board.results import Results, Run
 from board.svg import Point, scatter
 from board.text import NOTHING, seconds, size
+from metrics import pareto_fronts
 from metrics.table import Metric
 
 
@@ -82,10 +83,14 @@ def _amount(value: float | None, show: Callable[[float | None], str]) -> Amount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """Quality over cost of one task, data set and access."""
+    """Quality over cost of one task, data set and access, and its Pareto fronts, best first.
+
+    Controls are in no front: what sees the truth, or nothing, is not for sale.
+    """
 
     title: str
     svg: Markup
+    fronts: tuple[tuple[str, ...], ...]
 
 
 def pictures(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) -> list[Picture]:
@@ -97,8 +102,16 @@ def pictures(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]
         if len(points) > 1:
             metric = metrics[results.study.primary[task].metric]
             title = f"{metric.title} over cost: {task}, {dataset}, {access}"
-            out.append(Picture(title=title, svg=scatter(points, title=title, quality=metric.title)))
+            fronts = _fronts(points, sign=1 if metric.higher_is_better else -1)
+            svg = scatter(points, title=title, quality=metric.title, front=fronts[0] if fronts else ())
+            out.append(Picture(title=title, svg=svg, fronts=fronts))
     return out
+
+
+def _fronts(points: list[Point], *, sign: int) -> tuple[tuple[str, ...], ...]:
+    """Who is beaten by nobody in both quality and cost, then who is beaten by these alone, and so on."""
+    scores = {p.name: (sign * p.quality, -p.cost) for p in points if p.kind != "control"}
+    return tuple(map(tuple, pareto_fronts(scores)))
 
 
 def _points(results: Results, evidence: Evidence, key: tuple[str, str, str]) -> list[Point]:

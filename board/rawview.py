@@ -29,11 +29,10 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Box:
-    """One value as shown: text, spread, what to sort by; or a short word and the number of its footnote."""
+    """One value as shown: text and spread; or a short word and the number of its footnote."""
 
     text: str
     spread: str = ""
-    order: float | None = None
     note: int | None = None
 
 
@@ -113,7 +112,7 @@ def _box(sheet: Sheet, model: str, metric: str, notes: dict[str, int]) -> Box:
     if cell.mean is None:
         return Box(text=SHORT[cell.status], note=note)
     spread = f"±{number(cell.sd)}" if cell.sd is not None else ""
-    return Box(text=number(cell.mean), spread=spread, order=cell.mean, note=note)
+    return Box(text=number(cell.mean), spread=spread, note=note)
 
 
 def _note(cell: Cell) -> str:

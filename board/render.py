@@ -12,12 +12,16 @@ from board.answer import answer
 from board.costs import costs, pictures
 from board.coverage import coverage
 from board.evidence import Evidence
+from board.explorer import EPSILON, WEIGHT, explorers
 from board.facts import dataset_facts, meanings, profiles
 from board.gain import FEWEST_TRAININGS, FEWEST_UNITS
 from board.gainview import tables
+from board.overview import glances
 from board.rawview import grids
 from board.results import Results
-from board.text import number, percent
+from board.summary import summaries
+from board.text import number, order, percent
+from board.verdict import SHOWN_WORDS
 from metrics.table import TABLE
 from tasks.table import TASKS
 
@@ -38,12 +42,20 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
             tasks=TASKS,
             question=results.study.question or QUESTION.format(reference=results.study.reference),
             answer=answer(results, evidence),
+            glances=glances(results, evidence),
+            words=SHOWN_WORDS,
+            anchors={model: f"contestant-{place}" for place, model in enumerate(results.study.models)},
             gains=tables(results, evidence, TABLE),
             simulated={entry.id for entry in results.datasets if entry.simulated},
             label_sources={
                 entry.id: entry.report.get("label_source") or "not stated" for entry in results.datasets
             },
+            summaries=summaries(results, evidence, TABLE),
+            across=evidence.across,
             sheets=sheets,
+            explorers=explorers(results, sheets),
+            weight=WEIGHT,
+            epsilon=EPSILON,
             coverage=coverage(results),
             costs=costs(results),
             pictures=pictures(results, evidence, TABLE),
@@ -72,7 +84,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, percent=percent)
+    environment.filters.update(number=number, order=order, percent=percent)
     return environment
 
 

@@ -82,8 +82,11 @@ class Point:
     kind: str
 
 
-def scatter(points: Sequence[Point], *, title: str, quality: str) -> Markup:
-    """Quality over cost (logarithmic); names stand beside the marks, kinds differ in shape."""
+def scatter(points: Sequence[Point], *, title: str, quality: str, front: Sequence[str] = ()) -> Markup:
+    """Quality over cost (logarithmic); names stand beside the marks, kinds differ in shape.
+
+    A line in steps joins the points named by ``front``: what can be had for how much.
+    """
     width, height, left, right, top, bottom = 640, max(300, 13 * len(points) + 70), 56, 170, 16, 44
     exponents = [math.log10(point.cost) for point in points]
     first, last = math.floor(min(exponents)), max(math.ceil(max(exponents)), math.floor(min(exponents)) + 1)
@@ -92,6 +95,11 @@ def scatter(points: Sequence[Point], *, title: str, quality: str) -> Markup:
     room = 0.08 * (max(values) - min(values)) or 0.05
     y = Scale(low=min(values) - room, high=max(values) + room, start=height - bottom, end=top)
     parts = [_axes(x, y, first=first, last=last, quality=quality, extent=values)]
+    ahead = sorted((x(math.log10(p.cost)), y(p.quality)) for p in points if p.name in front)
+    if ahead:
+        steps = "".join(f"H{across}V{up}" for across, up in ahead[1:])
+        line = f"M{ahead[0][0]} {ahead[0][1]}{steps}H{x.end}"
+        parts.append(Markup('<path class="front" d="{}"/>').format(line))
     labels = spread([y(point.quality) + 4 for point in points], gap=12)
     for point, exponent, label in zip(points, exponents, labels, strict=True):
         parts.append(_mark(point, x(exponent), y(point.quality), label, edge=width - right + 12))

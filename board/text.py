@@ -20,6 +20,11 @@ def number(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
     return text.replace("-", "−")
 
 
+def order(value: float | None) -> str:
+    """What a script sorts by: six figures, nothing for no value."""
+    return "" if value is None else f"{value:.6g}"
+
+
 def seconds(value: float | None) -> str:
     """Three figures and the unit that suits them."""
     if value is None:

@@ -135,6 +135,69 @@ def test_the_filter_hides_lines_and_changes_no_number(shown, page) -> None:
     assert_quiet(shown, page)
 
 
+EXPLORER = '[id="explorer-inductive"]'
+RAW = '[id="raw-integration-blood-inductive-none"]'
+CELLS = "return [...document.querySelectorAll(arguments[0])].map(r => [...r.cells].map(c => c.textContent))"
+
+
+def test_the_slider_weighs_and_keeps_the_order(shown, page) -> None:
+    """The total is the weighted mean of the two raw columns, and its lines stay sorted by it."""
+    known = {name: (float(bio), float(batch)) for name, bio, batch, *_ in shown.run(CELLS, f"{RAW} tbody tr")}
+    shown.click(f"{EXPLORER} thead th:nth-child(2) button")
+    for value in (0.6, 1.0, 0.0, 0.25):
+        setting = "const s = document.getElementById('weight'); s.value = arguments[0];"
+        shown.run(f"{setting} s.dispatchEvent(new Event('input'))", value)
+        totals = [(name, float(text)) for name, text in shown.run(CELLS, f"{EXPLORER} tbody tr")]
+        for name, total in totals:
+            bio, batch = known[name]
+            assert total == pytest.approx(value * bio + (1 - value) * batch, abs=0.0011)
+        contestants = [total for name, total in totals if name not in ("oracle", "noise")]
+        assert len(contestants) == 6
+        assert contestants == sorted(contestants, reverse=True)
+        assert shown.run("return document.querySelector('output').textContent") == f"{value:.2f}"
+    shown.type("#weight", "\ue014")
+    assert shown.run("return document.querySelector('output').textContent") == "0.30", "arrow keys move it"
+    assert shown.run(AUDIT) == []
+    assert_quiet(shown, page)
+
+
+def test_values_sort_by_the_number_and_not_by_its_footnote(shown) -> None:
+    body = f"{RAW} tbody:nth-of-type(2)"
+    write = "document.querySelector(arguments[0]).cells[1].innerHTML = arguments[1]"
+    shown.run(write, f"{body} tr", "−0.5<sup>9</sup>")
+    shown.run(write, f"{body} tr:last-child", "n.a.<sup>1</sup>")
+    shown.click(f"{RAW} thead th:nth-child(2) button")
+    texts = [cells[1] for cells in shown.run(CELLS, f"{body} tr")]
+    assert texts[-1] == "n.a.1", "what has no value comes last"
+    assert texts[-2] == "−0.59"
+
+
+def test_a_name_opens_where_its_line_comes_from(shown, page) -> None:
+    name = f"{TABLE} tr[data-name='geneformer@demo'] a"
+    shown.run("document.querySelector(arguments[0]).focus()", name)
+    shown.type(name, "\ue007")
+    told = shown.run("return document.querySelector('dialog[open]').textContent")
+    assert "geneformer@demo on blood, inductive" in told
+    assert "git checkout abc" in told
+    assert "results/embeddings/blood/geneformer@demo/fit-none/seed-0" in told
+    assert "2.5 s" in told, "its cost"
+    assert "BSD-3-Clause" in told, "its card"
+    assert shown.run(AUDIT) == []
+    shown.run("document.querySelector('dialog').close()")
+    shown.click(f"{TABLE} tr[data-name='scvi'] a")
+    told = shown.run("return document.querySelector('dialog[open]').textContent")
+    assert "fit-train" in told
+    assert "fit-none" not in told
+    shown.click("dialog button")
+    assert not shown.run("return document.querySelector('dialog').open")
+    assert_quiet(shown, page)
+
+
+def test_at_a_glance_leads_to_the_whole_table(shown) -> None:
+    shown.click("#glance-integration-inductive tr[data-name='scvi'] a.word")
+    assert shown.run("return location.hash") == "#gain-integration-blood-inductive"
+
+
 def test_without_script_everything_is_there(shown, page) -> None:
     lines = "return document.querySelectorAll('tr[data-name]').length"
     with_script = shown.run(lines)
