@@ -37,8 +37,7 @@ def scib_metrics(
     sources, source = codes(batch, what="batch", n=len(points))
     types, batches = kinds[kind], sources[source]
     peer = package()
-    found = nearest.at_most(LISI_K) if nearest is not None else None
-    wide = as_results(found) if found is not None else _own_neighbors(points)
+    wide = _own_neighbors(points) if nearest is None else as_results(nearest.at_most(LISI_K))
 
     def narrow(k: int) -> Any:
         return wide.subset_neighbors(min(k + 1, wide.n_neighbors))
