@@ -136,6 +136,8 @@ def _compare(
     }
     found = gains[study.reference]
     word, reason = judge(found, margin=margin, barred=entry.barred, control=entry.control)
+    if word in SHOWN_WORDS and not entry.testable:
+        word, reason = "too few units", f"by the split, {entry.units} of the units that a verdict needs"
     if entry.model not in samples and not entry.control:
         word, reason = "not run", "the study has no score of it here"
     runs = results.runs_of(entry.model)

@@ -18,7 +18,8 @@ class Sample:
 
     ``whole`` (S,) holds the value over all cells, NaN where there is none. ``parts``
     (S, U) holds the value of each unit alone (``per_unit``) or with that unit left
-    out, NaN where undefined. ``cells`` (U,) are those of each unit. ``reason`` says why
+    out, NaN where undefined. ``cells`` (U,) are those of each unit, ``outside`` is the
+    share (0 to 1) of the cells behind ``whole`` that no unit holds. ``reason`` says why
     values are missing, ``""`` if none is; ``failed`` counts trainings that failed.
     """
 
@@ -29,6 +30,7 @@ class Sample:
     per_unit: bool
     reason: str
     failed: int = 0
+    outside: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -95,6 +97,8 @@ def _sample(rows: Sequence[_Row]) -> Sample:
     of_units = [row for row in rows if row.unit.startswith(UNIT_KINDS if per_unit else "without:")]
     trainings = {name: i for i, name in enumerate(sorted({row.training for row in rows}))}
     units = {name: i for i, name in enumerate(sorted({row.unit for row in of_units}))}
+    n_whole = max((row.n for row in rows if row.unit == "set"), default=0)
+    cells = _cells(of_units, units=units, n_whole=None if per_unit else n_whole)
     whole = np.full(len(trainings), np.nan)
     parts = np.full((len(trainings), len(units)), np.nan)
     for row in rows:
@@ -106,21 +110,19 @@ def _sample(rows: Sequence[_Row]) -> Sample:
         units=tuple(name.removeprefix("without:") for name in units),
         whole=whole,
         parts=parts,
-        cells=_cells(rows, of_units, units=units, per_unit=per_unit),
+        cells=cells,
         per_unit=per_unit,
         reason=_reasons(rows),
+        outside=0.0 if per_unit or not n_whole else float(1 - cells.sum() / n_whole),
         failed=len({row.training for row in rows if row.status == "failed" and row.unit == "set"}),
     )
 
 
-def _cells(
-    rows: Sequence[_Row], of_units: Sequence[_Row], *, units: Mapping[str, int], per_unit: bool
-) -> np.ndarray:
-    """Cells (U,) that each unit's value rests on, or that leaving the unit out took away."""
-    whole = max((row.n for row in rows if row.unit == "set"), default=0)
+def _cells(of_units: Sequence[_Row], *, units: Mapping[str, int], n_whole: int | None) -> np.ndarray:
+    """Cells (U,) of each unit: of its own value, or those that leaving it out took from ``n_whole``."""
     cells = np.zeros(len(units))
     for row in of_units:
-        cells[units[row.unit]] = row.n if per_unit else max(whole - row.n, 0)
+        cells[units[row.unit]] = row.n if n_whole is None else max(n_whole - row.n, 0)
     return cells
 
 
