@@ -31,7 +31,7 @@ _HOMES = {
         "lisi_weights",
         "pcr_comparison",
     ),
-    "metrics.geometry": ("geometry",),
+    "metrics.onepass": ("neighbors_and_sums",),
     "metrics.suite": ("Scib", "scib"),
     "metrics.acceptance": ("kbet", "kbet_per_label"),
     "metrics.clusters": ("nmi_ari_kmeans", "nmi_ari_leiden"),
@@ -46,7 +46,7 @@ _HOMES = {
     "metrics.centroids": ("ScGraph", "ScGraphReference", "scgraph", "scgraph_reference"),
     "metrics.walk": ("OntoReference", "OntoRwr", "cosines", "ontorwr_reference", "scgraph_ontorwr"),
     "metrics.ancestry": ("Lcad", "OntologyGraph", "lcad"),
-    "metrics.roughness": ("RogiLabels", "rogi", "rogi_labels", "rogi_xd"),
+    "metrics.roughness": ("RogiLabels", "RogiProperty", "rogi", "rogi_labels", "rogi_property", "rogi_xd"),
     "metrics.structure": (
         "DistancesKept",
         "distance_correlation",

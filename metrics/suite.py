@@ -14,9 +14,9 @@ from metrics.acceptance import kbet
 from metrics.checks import Floats, Undefined
 from metrics.clusters import nmi_ari_kmeans
 from metrics.composites import batch_correction, bio_conservation, scib_total
-from metrics.geometry import geometry
 from metrics.knn import KBET_K, LISI_K, Neighbors, connectivities
 from metrics.mixing import clisi, graph_connectivity, ilisi, lisi_weights, pcr_comparison
+from metrics.onepass import neighbors_and_sums
 from metrics.peer import scib_metrics
 from metrics.silhouettes import DistanceSums, bras, isolated_labels, silhouette_error, silhouette_label
 from metrics.threads import side_by_side
@@ -35,7 +35,7 @@ class Embedded:
 
     @cached_property
     def _pass(self) -> tuple[Neighbors, DistanceSums]:
-        return geometry(self.Z, self.labels)
+        return neighbors_and_sums(self.Z, self.labels)
 
     @property
     def neighbors(self) -> Neighbors:

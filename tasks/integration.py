@@ -77,14 +77,25 @@ class View:
         return self.text("batch")
 
     @cached_property
+    def _pass(self) -> tuple[metrics.Neighbors, metrics.DistanceSums | None]:
+        if self.cells.known("label").all():
+            return metrics.neighbors_and_sums(self.Z, self.label)
+        return metrics.neighbors(self.Z), None
+
+    @property
     def neighbors(self) -> metrics.Neighbors:
-        """Exact neighbours; each metric takes as many as it needs."""
-        return metrics.neighbors(self.Z)
+        """Nearest others of each cell; each metric takes as many as it needs."""
+        return self._pass[0]
+
+    @property
+    def sums(self) -> metrics.DistanceSums:
+        """Distances of each cell to each type, summed; asked for only where all labels are known."""
+        return self._pass[1]
 
     @cached_property
-    def sums(self) -> metrics.DistanceSums:
-        """Distances of each cell to each type, summed."""
-        return metrics.distance_sums(self.Z, self.label)
+    def lisi_weights(self) -> np.ndarray:
+        """Weights of the neighbours, for batches and types alike."""
+        return metrics.lisi_weights(self.neighbors)
 
     @cached_property
     def kmeans(self) -> tuple[float, float]:
@@ -100,6 +111,11 @@ class View:
     def ontorwr(self) -> metrics.OntoRwr:
         """Agreement with distances along the ontology."""
         return metrics.scgraph_ontorwr(self.Z, self.text("ontology_id"), self.knowledge.reference)
+
+    @cached_property
+    def scgraph(self) -> metrics.ScGraph:
+        """Agreement with distances of types inside single batches."""
+        return metrics.scgraph(self.Z, self.label, self.knowledge.consensus)
 
     @cached_property
     def roughness(self) -> metrics.RogiLabels:
@@ -120,8 +136,7 @@ class Measure:
     used: Callable[[View], int] = lambda view: len(view.cells)
 
 
-def _rwr(view: View, name: str) -> float:
-    value = getattr(view.ontorwr, name)
+def _defined(value: float) -> float:
     if np.isnan(value):
         raise metrics.Undefined("all types are equally far, or no permutation of them differs")
     return value
@@ -134,9 +149,29 @@ def _rwr_remark(view: View) -> str:
     return "; ".join(parts)
 
 
-def _rough_remark(view: View) -> str:
-    used, n = view.roughness.n_used, len(view.cells)
-    return f"on {used} of {n} cells, drawn from each type in proportion" if used < n else ""
+def _rough_remark(view: View, field: str) -> str:
+    found, n = view.roughness, len(view.cells)
+    if found.n_used == n:
+        return ""
+    error = getattr(found, f"se_{field}")
+    return f"mean of draws of {found.n_used} of {n} cells, types in proportion; standard error {error:.2g}"
+
+
+def _sums_remark(view: View) -> str:
+    if view.sums.cells is None:
+        return ""
+    used, error = len(view.sums.cells), metrics.silhouette_error(view.sums)
+    return f"on {used} of {len(view.cells)} cells, types in proportion; standard error {error:.2g}"
+
+
+def _near_remark(view: View) -> str:
+    recall = view.neighbors.recall
+    return "" if recall == 1 else f"approximate neighbours, {recall:.1%} of the true ones"
+
+
+def _scgraph_remark(view: View) -> str:
+    left = view.scgraph.n_left_out
+    return f"left out for too few cells: {_counted(left, 'type')}" if left else ""
 
 
 def _counted(number: int, what: str) -> str:
@@ -145,7 +180,10 @@ def _counted(number: int, what: str) -> str:
 
 def _ontology(field: str) -> Measure:
     return Measure(
-        ("ontology_id",), lambda v: _rwr(v, field), remark=_rwr_remark, used=lambda v: v.ontorwr.n_used
+        ("ontology_id",),
+        lambda v: _defined(getattr(v.ontorwr, field)),
+        remark=_rwr_remark,
+        used=lambda v: v.ontorwr.n_used,
     )
 
 
@@ -153,25 +191,42 @@ def _rough(field: str) -> Measure:
     return Measure(
         ("label",),
         lambda v: getattr(v.roughness, field),
-        remark=_rough_remark,
+        remark=lambda v: _rough_remark(v, field),
         used=lambda v: v.roughness.n_used,
     )
 
 
+def _scgraph(field: str) -> Measure:
+    return Measure(
+        BOTH, lambda v: _defined(getattr(v.scgraph, field)), _scgraph_remark, lambda v: v.scgraph.n_used
+    )
+
+
+def _near(needs: tuple[str, ...], read: Callable[[View], float]) -> Measure:
+    return Measure(needs, read, remark=_near_remark)
+
+
 LABEL, BATCH, BOTH = ("label",), ("batch",), ("label", "batch")
 MEASURES: Mapping[str, Measure] = {
-    "isolated_labels": Measure(BOTH, lambda v: metrics.isolated_labels(v.Z, v.label, v.batch, sums=v.sums)),
+    "isolated_labels": Measure(
+        BOTH, lambda v: metrics.isolated_labels(v.Z, v.label, v.batch, sums=v.sums), _sums_remark
+    ),
     "nmi_kmeans": Measure(LABEL, lambda v: v.kmeans[0]),
     "ari_kmeans": Measure(LABEL, lambda v: v.kmeans[1]),
-    "silhouette_label": Measure(LABEL, lambda v: metrics.silhouette_label(v.Z, v.label, sums=v.sums)),
-    "clisi": Measure(LABEL, lambda v: metrics.clisi(v.neighbors, v.label)),
+    "silhouette_label": Measure(
+        LABEL, lambda v: metrics.silhouette_label(v.Z, v.label, sums=v.sums), _sums_remark
+    ),
+    "clisi": _near(LABEL, lambda v: metrics.clisi(v.neighbors, v.label, weights=v.lisi_weights)),
     "bras": Measure(BOTH, lambda v: metrics.bras(v.Z, v.label, v.batch)),
-    "ilisi": Measure(BATCH, lambda v: metrics.ilisi(v.neighbors, v.batch)),
-    "kbet": Measure(BOTH, lambda v: metrics.kbet(v.neighbors, v.label, v.batch)),
-    "graph_connectivity": Measure(LABEL, lambda v: metrics.graph_connectivity(v.neighbors, v.label)),
+    "ilisi": _near(BATCH, lambda v: metrics.ilisi(v.neighbors, v.batch, weights=v.lisi_weights)),
+    "cilisi": Measure(BOTH, lambda v: metrics.cilisi(v.Z, v.label, v.batch)),
+    "kbet": _near(BOTH, lambda v: metrics.kbet(v.neighbors, v.label, v.batch)),
+    "graph_connectivity": _near(LABEL, lambda v: metrics.graph_connectivity(v.neighbors, v.label)),
     "pcr_comparison": Measure(BATCH, lambda v: metrics.pcr_comparison(v.cells.reference, v.Z, v.batch)),
-    "nmi_leiden": Measure(LABEL, lambda v: v.leiden[0]),
-    "ari_leiden": Measure(LABEL, lambda v: v.leiden[1]),
+    "nmi_leiden": _near(LABEL, lambda v: v.leiden[0]),
+    "ari_leiden": _near(LABEL, lambda v: v.leiden[1]),
+    "scgraph": _scgraph("score"),
+    "scgraph_z": _scgraph("z_score"),
     "scgraph_ontorwr": _ontology("score"),
     "scgraph_ontorwr_published": _ontology("published"),
     "scgraph_ontorwr_z": _ontology("z_score"),

@@ -13,15 +13,20 @@ import numpy as np
 
 from atlas.ontology import Ontology
 from contract.files import atomic
-from metrics import TABLE, OntologyGraph, OntoReference, ontorwr_reference
+from metrics import TABLE, OntologyGraph, OntoReference, ScGraphReference, Undefined, ontorwr_reference
+from tasks.consensus import read_consensus
 
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
-    """An ontology with its graph and its reference vectors, each made when first asked for."""
+    """An ontology and a data set's own relations of types, each made when first asked for.
+
+    ``data`` is the folder of the prepared data set.
+    """
 
     ontology: Ontology
     cache: Path
+    data: Path
 
     @cached_property
     def graph(self) -> OntologyGraph:
@@ -39,6 +44,21 @@ class Knowledge:
         with atomic(path) as temporary:
             np.savez(temporary, nodes=np.array(reference.nodes, dtype=str), vectors=reference.vectors)
         return reference
+
+    @property
+    def consensus(self) -> ScGraphReference:
+        """Distances of types inside batches, for scGraph; Undefined where no batch is large enough."""
+        found = self._consensus
+        if isinstance(found, Undefined):
+            raise found
+        return found
+
+    @cached_property
+    def _consensus(self) -> ScGraphReference | Undefined:
+        try:
+            return read_consensus(self.data)
+        except Undefined as why:
+            return why
 
     def _hash(self) -> str:
         version = TABLE["scgraph_ontorwr"].version

@@ -66,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
     runs = [read_run(folder, n_cells=len(cells)) for folder in args.embeddings]
     _check_runs(runs, study=study, dataset=args.dataset)
     overlaps = read_overlaps(args.overlaps)
-    knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache)
+    knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache, data=args.data)
     scored = score_runs(study, runs, listed=args.tasks, cells=cells, prepared=prepared, knowledge=knowledge)
     rows = list(scored)
     write_rows(args.out, rows)

@@ -71,7 +71,7 @@ def test_many_cells_are_sampled_with_a_standard_error(monkeypatch: pytest.Monkey
     assert (exact.errors, exact.recall) == ({}, 1.0)
     monkeypatch.setattr(knn, "EXACT_UP_TO", 1000)
     monkeypatch.setattr("metrics.index.PER_LIST", 100)
-    monkeypatch.setattr("metrics.geometry.SAMPLED", 300)
+    monkeypatch.setattr("metrics.onepass.SAMPLED", 300)
     found = metrics.scib(Z, KIND, BATCH, reference=Z)
     error = found.errors["silhouette_label"]
     assert 0.95 <= found.recall <= 1

@@ -1,10 +1,15 @@
 """Synthetic cells with a known truth: eight types on a small ontology, six donors, two batches."""
 
+from pathlib import Path
+
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 from atlas.ontology import Ontology
-from tasks.cells import Cells
+from tasks.cells import COLUMNS, Cells
 from tasks.knowledge import Knowledge
 
 LEAVES = 8
@@ -28,8 +33,25 @@ def toy_ontology() -> Ontology:
 
 
 @pytest.fixture(scope="session")
-def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Knowledge:
-    return Knowledge(ontology=toy_ontology(), cache=tmp_path_factory.mktemp("cache"))
+def knowledge(tmp_path_factory: pytest.TempPathFactory, cells: Cells) -> Knowledge:
+    return Knowledge(
+        ontology=toy_ontology(),
+        cache=tmp_path_factory.mktemp("cache"),
+        data=prepared(tmp_path_factory.mktemp("data"), cells),
+    )
+
+
+def prepared(folder: Path, cells: Cells) -> Path:
+    """As ``atlas prepare`` leaves a data set: a type has genes of its own, and some with its nearest kin."""
+    rng = np.random.default_rng(4)
+    code = np.array([int(name.removeprefix("type")) for name in cells.label])
+    rates = np.hstack([np.eye(LEAVES)[code], np.eye(LEAVES // 2)[code // 2]]).repeat(5, axis=1)
+    counts = rng.poisson(0.3 + 4 * rates).astype(np.float32)
+    anndata.AnnData(sparse.csr_matrix(counts)).write_h5ad(folder / "cells.h5ad")
+    columns = {name: getattr(cells, name) for name in COLUMNS}
+    pd.DataFrame(columns).to_parquet(folder / "truth.parquet")
+    np.save(folder / "reference.npy", cells.reference)
+    return folder
 
 
 @pytest.fixture(scope="session")

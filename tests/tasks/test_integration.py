@@ -138,7 +138,9 @@ def test_values_on_fewer_cells_say_so(score, cells: Cells, embeddings, monkeypat
     found = values(score(embeddings["oracle"][kept], cells.take(kept)))
     n = int(kept.sum())
     assert (found["rogi_xd"].n, found["silhouette_label"].n) == (100, n)
-    assert found["rogi_xd"].reason == f"on 100 of {n} cells, drawn from each type in proportion"
+    assert found["rogi_xd"].reason.startswith(
+        f"mean of draws of 100 of {n} cells, types in proportion; standard"
+    )
     assert found["scgraph_ontorwr"].n == n - 9
     assert "left out for too few cells: 1 type" in found["scgraph_ontorwr"].reason
 

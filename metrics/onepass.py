@@ -12,7 +12,7 @@ from metrics.silhouettes import DistanceSums
 SAMPLED = 20_000  # cells whose distances to all others are summed where all pairs are too many
 
 
-def geometry(Z: ArrayLike, labels: ArrayLike, *, k: int = LISI_K) -> tuple[Neighbors, DistanceSums]:
+def neighbors_and_sums(Z: ArrayLike, labels: ArrayLike, *, k: int = LISI_K) -> tuple[Neighbors, DistanceSums]:
     """Neighbours, as of ``neighbors``, and distance sums of Z (N, D) for labels (N,), for the price of one.
 
     Above 200,000 cells, without a GPU, the sums are those of 20,000 seeded cells, labels in proportion,
