@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from board.across import FEWEST_STUDIES
 from board.answer import answer
 from board.costs import costs, pictures
 from board.coverage import coverage
@@ -66,6 +67,7 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
             level=percent(evidence.level),
             fewest_units=FEWEST_UNITS,
             fewest_trainings=FEWEST_TRAININGS,
+            fewest_studies=FEWEST_STUDIES,
             provenance=provenance,
             machine=where,
             style=Markup(style),
