@@ -14,6 +14,7 @@ from metrics.samples import draws, pair_distances, standard_error
 Distance = Literal["euclidean", "cityblock", "cosine", "precomputed"]
 MIN_STEP = 0.01
 MAX_CELLS = 2000
+MAX_POINTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,55 @@ def _thinned(heights: Floats, step: float) -> Floats:
     return np.array(kept)
 
 
-def rogi(X: ArrayLike, y: ArrayLike, *, metric: Distance = "euclidean", min_dt: float = MIN_STEP) -> float:
-    """Roughness of a property y (N,) over X (N, D): 0 smooth, towards 1 rough; 0 for a constant y.
+@dataclass(frozen=True)
+class RogiProperty:
+    """``rogi`` and ``rogi_xd`` of a property: 0 smooth, towards 1 rough.
 
-    For a perfectly separated binary y it stays near 0.5 whatever the distance: use ``rogi_xd``.
-    Undefined where all points coincide. O(N²). Source: 10.1021/acs.jcim.2c00903, rogi 0.1.
+    Where cells were sampled, means over the draws of ``n_used`` cells with their standard errors, which
+    are NaN where all cells were taken.
     """
-    return curve(merges(X, metric=metric), y, min_dt=min_dt).rogi
+
+    rogi: float
+    rogi_xd: float
+    se_rogi: float
+    se_rogi_xd: float
+    n_used: int
+
+
+def rogi_property(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    metric: Distance = "euclidean",
+    min_dt: float = MIN_STEP,
+    max_cells: int = MAX_POINTS,
+    repeats: int = 5,
+    seed: int = 0,
+) -> RogiProperty:
+    """Roughness of a property y (N,) over X (N, D), or over distances (N, N) where precomputed.
+
+    0 for a constant y. Above ``max_cells``, seeded samples of that size. Undefined where all points
+    coincide. O(repeats · max_cells² D), 0.8 GB at most.
+    """
+    points, values = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if values.shape != points.shape[:1]:
+        raise ValueError(f"expected {len(points)} values, found shape {values.shape}")
+    samples = draws(np.zeros(len(points), dtype=np.int64), size=max_cells, repeats=repeats, seed=seed)
+    taken = [points[rows][:, rows] if metric == "precomputed" else points[rows] for rows in samples]
+    curves = [
+        curve(merges(part, metric=metric), values[rows], min_dt=min_dt)
+        for part, rows in zip(taken, samples, strict=True)
+    ]
+    found = np.array([(one.rogi, one.rogi_xd) for one in curves])
+    return RogiProperty(*found.mean(axis=0).tolist(), *standard_error(found).tolist(), n_used=len(samples[0]))
+
+
+def rogi(X: ArrayLike, y: ArrayLike, *, metric: Distance = "euclidean", min_dt: float = MIN_STEP) -> float:
+    """ROGI as ``rogi_property`` has it; near 0.5 for a perfectly separated binary y: use ``rogi_xd`` there.
+
+    Source: 10.1021/acs.jcim.2c00903, rogi 0.1.
+    """
+    return rogi_property(X, y, metric=metric, min_dt=min_dt).rogi
 
 
 def rogi_xd(X: ArrayLike, y: ArrayLike, *, metric: Distance = "euclidean", min_dt: float = MIN_STEP) -> float:
@@ -131,7 +174,7 @@ def rogi_xd(X: ArrayLike, y: ArrayLike, *, metric: Distance = "euclidean", min_d
 
     Source: coleygroup/rogi-xd@30639e6.
     """
-    return curve(merges(X, metric=metric), y, min_dt=min_dt).rogi_xd
+    return rogi_property(X, y, metric=metric, min_dt=min_dt).rogi_xd
 
 
 @dataclass(frozen=True)

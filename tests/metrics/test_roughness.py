@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 
 import metrics
 from metrics import Undefined
@@ -37,6 +37,20 @@ def test_the_standard_error_is_that_of_repeats() -> None:
     whole = metrics.rogi_labels(Z, labels)
     assert whole.n_used == len(Z)
     assert np.isnan([whole.se_rogi, whole.se_rogi_xd]).all()
+
+
+def test_a_property_of_many_cells_is_followed_on_samples() -> None:
+    Z, _ = islands()
+    y = Z[:, 0] + 0.1
+    whole, sampled = metrics.rogi_property(Z, y), metrics.rogi_property(Z, y, max_cells=300)
+    assert (whole.n_used, sampled.n_used) == (len(Z), 300)
+    assert whole.rogi_xd == metrics.rogi_xd(Z, y)
+    assert abs(sampled.rogi_xd - whole.rogi_xd) < 0.05
+    assert 0 < sampled.se_rogi_xd < 0.02
+    apart = squareform(pdist(Z)) / np.linalg.norm(np.ptp(Z, axis=0))
+    given = metrics.rogi_property(apart, y, metric="precomputed", max_cells=300)
+    assert given.rogi == pytest.approx(sampled.rogi, abs=0.05)
+    assert np.isnan(metrics.rogi_property(apart, y, metric="precomputed").se_rogi)
 
 
 def test_draws_are_in_proportion() -> None:
