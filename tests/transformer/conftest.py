@@ -1,7 +1,10 @@
 import dataclasses
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from models.transformer.counts import Counts
 from models.transformer.data import Corpus
@@ -62,5 +65,30 @@ def corpus_of(as_counts):
             vocabulary = fit_vocabulary(counts, genes=genes, specials=specials, min_cells=1)
         tokenise = tokeniser_of(design, vocabulary)
         return Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cells_of(programmes):
+    """The cells of ``programmes`` as an AnnData with donors, lanes and totals."""
+    genes = [f"ENSG{i:011d}" for i in range(40)]
+
+    def make(n=240, *, seed=0, donors=8, organism="Homo sapiens"):
+        dense, _ = programmes(n, seed=seed)
+        obs = pd.DataFrame(
+            {
+                "batch": [f"lane{i % 3}" for i in range(n)],
+                "donor": [f"d{i % donors}" if donors else "" for i in range(n)],
+                "organism": organism,
+                "total_counts": dense.sum(1).astype(float) + 3,
+            },
+            index=[f"cell{i}" for i in range(n)],
+        )
+        cells = anndata.AnnData(
+            X=sp.csr_matrix(dense.astype(np.float32)), obs=obs, var=pd.DataFrame(index=genes)
+        )
+        cells.uns["dataset"] = "toy"
+        return cells
 
     return make

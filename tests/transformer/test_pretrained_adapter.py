@@ -1,36 +1,10 @@
-import anndata
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 from contract.errors import NotApplicable, UserError
 from models.options import RecipeOptions
 from models.pretrained import Pretrained
-
-GENES = [f"ENSG{i:011d}" for i in range(40)]
-
-
-@pytest.fixture(scope="module")
-def cells_of(programmes):
-    def make(n=240, *, seed=0, donors=8, organism="Homo sapiens"):
-        dense, _ = programmes(n, seed=seed)
-        obs = pd.DataFrame(
-            {
-                "batch": [f"lane{i % 3}" for i in range(n)],
-                "donor": [f"d{i % donors}" if donors else "" for i in range(n)],
-                "organism": organism,
-                "total_counts": dense.sum(1).astype(float) + 3,
-            },
-            index=[f"cell{i}" for i in range(n)],
-        )
-        cells = anndata.AnnData(
-            X=sp.csr_matrix(dense.astype(np.float32)), obs=obs, var=pd.DataFrame(index=GENES)
-        )
-        cells.uns["dataset"] = "toy"
-        return cells
-
-    return make
 
 
 def options(**other):
