@@ -60,7 +60,7 @@ def jackknife_component(left_out: np.ndarray, cells: np.ndarray) -> Component:
     (Efron & Stein 1981, doi:10.1214/aos/1176345462). The dof count units as far as they
     weigh: U minus 1 where all have as many ``cells`` (U,), less where a few units hold
     most. With U minus 1 throughout, families at 95 % were wrong in up to 18 % of cases
-    where donors held 20 to 2000 cells (``bench/verdicts.py``).
+    where donors held 20 to 2,000 cells (``docs/LOG.md``).
     """
     count = _at_least_two(left_out)
     spread = float(np.sum((left_out - left_out.mean()) ** 2))
