@@ -62,7 +62,10 @@ def _against_all(found: Sequence[Comparison]) -> str:
     names = listing(sorted({name for c in asked for name in c.rivals.baselines}))
     won = [c for c in asked if c.rivals.word == "beats every baseline"]
     if not won:
-        return f"None of them was shown to beat every simple baseline ({names})."
+        who = listing(sorted({c.model for c in asked}))
+        if all(c.rivals.word == "no verdict" for c in asked):
+            return f"Whether {who} can beat every simple baseline ({names}) cannot be said from this study."
+        return f"Not shown to beat every simple baseline ({names}) anywhere: {who}."
     told = "; ".join(
         f"{c.model} at {c.task} on {c.dataset}, {c.access}, by at least {number(c.rivals.low)}" for c in won
     )

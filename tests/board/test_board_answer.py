@@ -10,7 +10,7 @@ from metrics.table import TABLE
 NAMES = ("oracle", "pca", "hvg", "geneformer@demo")
 
 
-def told(gains, *, sources=("facs",), rival: float = 0.0):
+def told(gains, *, sources=("facs",), rival: float = 0.0, **report):
     """One data set a gain of geneformer@demo over pca; hvg is ``rival`` above pca."""
     datasets = tuple(f"set{i}" for i in range(len(gains)))
     rows = []
@@ -20,7 +20,7 @@ def told(gains, *, sources=("facs",), rival: float = 0.0):
         rows += unit_rows(BASE + gain + WIGGLE, model="geneformer@demo", dataset=name, **PER_UNIT)
         rows += unit_rows(BASE * 0 + 0.9 + WIGGLE, model="oracle", dataset=name, **PER_UNIT)
     reports = [
-        data_set(name, citation=name, label_source=sources[i % len(sources)])
+        data_set(name, citation=name, label_source=sources[i % len(sources)], **report)
         for i, name in enumerate(datasets)
     ]
     study = results(
@@ -47,9 +47,14 @@ def test_who_beats_all_baselines_is_named() -> None:
 def test_who_beats_only_the_reference_is_not_praised() -> None:
     text, (table,) = told([0.2], rival=0.2)
     assert "1 better than pca" in text
-    assert "None of them was shown to beat every simple baseline (hvg and pca)." in text
+    assert "Not shown to beat every simple baseline (hvg and pca) anywhere: geneformer@demo." in text
     row = next(row for row in table.contestants if row.model == "geneformer@demo")
     assert "Not shown to beat every baseline (hvg comes nearest" in row.scope
+
+
+def test_where_no_verdict_is_possible_none_is_hinted_at() -> None:
+    text, _ = told([0.2], rival=0.05, units="none")
+    assert "Whether geneformer@demo can beat every simple baseline (hvg and pca) cannot be said" in text
 
 
 def test_verdicts_stand_apart_by_label_source() -> None:
