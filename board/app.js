@@ -9,7 +9,9 @@
   const keyOf = (row, column) => {
     const cell = row.cells[column];
     if (cell.dataset.order !== undefined) return cell.dataset.order;
-    return cell.tagName === "TD" && cell.closest("table.values") ? shownNumber(cell) : cell.textContent.trim();
+    if (cell.tagName === "TD" && cell.closest("table.values")) return shownNumber(cell);
+    const text = cell.textContent.trim();
+    return text === "–" || text === "not run" ? "" : text;
   };
   const compare = (a, b) => {
     if (a === "" || b === "") return (a === "") - (b === "");
@@ -47,6 +49,10 @@
       });
     });
   };
+  // A line is about the contestant at its head.
+  document.querySelectorAll("table.sortable tbody tr").forEach((row) => {
+    row.dataset.name = row.cells[0].textContent.trim();
+  });
   document.querySelectorAll("table.sortable").forEach(makeSortable);
   const box = document.getElementById("filter");
   const bar = document.getElementById("filter-bar");
@@ -128,7 +134,7 @@
     dialog.showModal();
   };
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("a.who");
+    const link = event.target.closest?.("table[data-dataset] th a");
     if (!link) return;
     event.preventDefault();
     showOrigin(link);

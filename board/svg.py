@@ -53,7 +53,7 @@ def whisker(
         marks += _range(scale, low=low, high=high)
     if value is not None:
         marks += _dot(scale, value)
-    frame = Markup('<svg class="whisker" viewBox="0 0 {0} {1}" width="{0}" height="{1}" aria-hidden="true">')
+    frame = Markup('<svg class="whisker" viewBox="0 0 {0} {1}" aria-hidden="true">')
     return frame.format(WIDTH, HEIGHT) + band + zero + marks + Markup("</svg>")
 
 

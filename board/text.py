@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 NOTHING = "–"
 # "…/" before a name, from a word that begins with "/" or "C:\\"; addresses (https://…) are left alone.
 FOLDERS = re.compile(r"(?<![\w:/.\\~-])(?:~?/|[A-Za-z]:\\)(?:[^\s/\\:;,'\"()]+[/\\])+(?=[^\s/\\])")
@@ -20,9 +22,9 @@ def number(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def order(value: float | None) -> str:
-    """What a script sorts by: six figures, nothing for no value."""
-    return "" if value is None else f"{value:.6g}"
+def order(value: float | None) -> Markup:
+    """The attribute that a script sorts a cell by: six figures; none for no value."""
+    return Markup("") if value is None else Markup(' data-order="{:.6g}"').format(value)
 
 
 def seconds(value: float | None) -> str:

@@ -14,7 +14,7 @@ from board.results import Results
 AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
 TABLE = '[id="gain-integration-blood-inductive"]'
 ORDER = f"return [...document.querySelectorAll('{TABLE} tr[data-name]')].map(row => row.dataset.name)"
-WORDS = "return [...document.querySelectorAll('.verdict, td.number')].map(cell => cell.textContent)"
+WORDS = "return [...document.querySelectorAll('td')].map(cell => cell.textContent)"
 
 
 def written(folder: Path, study: Results) -> Path:
@@ -199,7 +199,7 @@ def test_at_a_glance_leads_to_the_whole_table(shown) -> None:
 
 
 def test_without_script_everything_is_there(shown, page) -> None:
-    lines = "return document.querySelectorAll('tr[data-name]').length"
+    lines = "return document.querySelectorAll('tbody tr').length"
     with_script = shown.run(lines)
     shown.devtools("Emulation.setScriptExecutionDisabled", value=True)
     try:
