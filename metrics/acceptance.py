@@ -63,10 +63,11 @@ def kbet_per_label(
     names, own = codes(labels, what="label", n=near.n)
     _, batches = codes(batch, what="batch", n=near.n, at_least=2)
     graph = connectivities(near.at_most(KBET_K)) if graph is None else graph
-    scores = np.empty(len(names))
+    scores, largest_first = np.empty(len(names)), np.argsort(-np.bincount(own), kind="stable")
 
-    def fill(label: slice) -> None:
-        inside = np.flatnonzero(own == label.start)
+    def fill(turn: slice) -> None:
+        label = largest_first[turn.start]
+        inside = np.flatnonzero(own == label)
         scores[label] = _acceptance(graph[inside][:, inside], batches[inside])
 
     in_blocks(len(names), 1, fill)

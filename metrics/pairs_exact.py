@@ -75,10 +75,12 @@ def _expansion(points: Floats, squares: Floats, rows: Ints) -> Floats:
 def differences(points: Floats, rows: Ints, columns: Ints) -> Floats:
     """Distances (M, W) of each of ``rows`` (M,) to its own ``columns`` (M, W), coordinate by coordinate."""
     distances = np.empty(columns.shape, dtype=points.dtype)
-    step = max(1, 2**20 // (columns.shape[1] * points.shape[1]))  # fits a cache
+    step = max(1, 2**18 // (columns.shape[1] * points.shape[1]))  # fits a cache
+    store = np.empty((min(step, len(rows)), columns.shape[1], points.shape[1]), dtype=points.dtype)
     for start in range(0, len(rows), step):
-        block = slice(start, start + step)
-        apart = points[columns[block]]
+        block = slice(start, min(start + step, len(rows)))
+        apart = store[: block.stop - start]
+        np.take(points, columns[block], axis=0, out=apart, mode="clip")  # clip: without a second copy
         apart -= points[rows[block], None]
-        distances[block] = np.sqrt(np.einsum("...d,...d->...", apart, apart))
-    return distances
+        np.einsum("ijk,ijk->ij", apart, apart, out=distances[block])
+    return np.sqrt(distances, out=distances)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from metrics.acceptance import kbet
-from metrics.checks import Floats, Undefined
+from metrics.checks import Floats, Undefined, codes
 from metrics.clusters import nmi_ari_kmeans
 from metrics.composites import batch_correction, bio_conservation, scib_total
 from metrics.knn import KBET_K, LISI_K, Neighbors, connectivities
@@ -125,14 +125,11 @@ def scib(
         return Scib(values, {name: why for name, value in values.items() if np.isnan(value)})
     if backend != "sclitmus":
         raise ValueError(f"unknown backend {backend!r}; known: sclitmus, scib-metrics")
-    embedded = Embedded(np.asarray(Z), labels, batch, reference)
-    _share(embedded)
-    values, reasons = {}, {}
-    for name, read in SCORES.items():
-        try:
-            values[name] = read(embedded)
-        except Undefined as why:
-            values[name], reasons[name] = np.nan, str(why)
+    points = np.asarray(Z, dtype=np.float64)
+    # Text is slow to sort: each score gets the places of the names instead.
+    kind, source = codes(labels, what="label", n=len(points))[1], codes(batch, what="batch", n=len(points))[1]
+    embedded = Embedded(points, kind, source, reference)
+    values, reasons = _read_all(embedded)
     composites = _composites(values)
     reasons |= {name: "a part is undefined" for name, value in composites.items() if np.isnan(value)}
     if "silhouette_label" in reasons:
@@ -141,15 +138,27 @@ def scib(
     return Scib(values | composites, reasons, {"silhouette_label": error} if error else {}, recall)
 
 
-def _share(embedded: Embedded) -> None:
-    """Make what is shared, long parts at the same time; what is undefined says so when it is asked for."""
+def _read_all(embedded: Embedded) -> tuple[dict[str, float], dict[str, str]]:
+    """Values of ``SCORES``, NaN where undefined, and why; what takes long is done side by side."""
+    values, reasons = dict.fromkeys(SCORES, np.nan), {}
+
+    def read(name: str) -> None:
+        try:
+            values[name] = SCORES[name](embedded)
+        except Undefined as why:
+            reasons[name] = str(why)
 
     def make(part: str) -> None:
-        with suppress(Undefined):
+        with suppress(Undefined):  # said again by each score that asks for it
             getattr(embedded, part)
 
     make("neighbors")
-    side_by_side(*(partial(make, part) for part in ("kmeans", "fuzzy", "lisi_weights")))
+    apart = ("pcr_comparison", "bras", "silhouette_label", "isolated_labels", "graph_connectivity")
+    shared = (partial(make, part) for part in ("kmeans", "fuzzy", "lisi_weights"))
+    side_by_side(*shared, *(partial(read, name) for name in apart))
+    for name in [name for name in SCORES if name not in apart]:
+        read(name)
+    return values, reasons
 
 
 def _composites(values: Mapping[str, float]) -> dict[str, float]:
