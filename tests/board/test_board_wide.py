@@ -1,0 +1,123 @@
+"""Boards of unusual shape: very wide, nearly empty, broken; all of them right and readable."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import DESK, PHONE, Browser
+from made_up import CONTROLS, MODELS, data_set, jackknife_rows, results, row, runs_of, unit_rows, whole_study
+from written import page_text
+
+from board.results import Results
+from tasks.table import TASKS
+
+AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
+LIMIT = 5_000_000
+FULL = (20, 40)
+
+
+def every_value(dataset: str, models: tuple[str, ...], *, units: int = 8) -> list[dict]:
+    """A value of every metric of every task, for all contestants, inductive and transductive."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for model in models:
+        for access in ("inductive", "transductive"):
+            where = {"model": model, "access": access, "dataset": dataset}
+            values = np.clip(0.5 + 0.1 * rng.standard_normal(units), 0, 1)
+            rows += jackknife_rows(values, **where)
+            names = [name for name in TASKS["integration"].metrics if name != "bio_conservation"]
+            rows += [row(metric=name, value=float(rng.uniform()), **where) for name in names]
+            for readout in ("knn", "logistic"):
+                own = {"task": "annotation", "readout": readout, **where}
+                rows += unit_rows(values, metric="balanced_accuracy", **own)
+                known = TASKS["annotation"].metrics_of(readout)
+                rows += [row(metric=name, value=float(rng.uniform()), **own) for name in known]
+    return rows
+
+
+def wide(datasets: int, models: int) -> Results:
+    names = ("oracle", "noise", "pca", *(f"a_longer_name_{i}@corpus" for i in range(models - 3)))
+    sets = tuple(f"data_set_{i:02d}" for i in range(datasets))
+    rows = [r for name in sets for r in every_value(name, names)]
+    runs = [one for name in sets for model in names for one in runs_of(model, dataset=name)]
+    return results(rows, models=names, datasets=sets, runs=runs, reports=[data_set(name) for name in sets])
+
+
+def test_twenty_data_sets_and_forty_contestants_stay_small() -> None:
+    """Measured on two data sets more and fewer: what a data set adds is the same for each."""
+    few, more = (len(page_text(wide(count, FULL[1])).encode()) for count in (1, 3))
+    assert few + (more - few) / 2 * (FULL[0] - 1) < LIMIT
+
+
+def shown(browser: Browser, folder: Path, study: Results, *, size: tuple[int, int]) -> str:
+    """Open a page, let the audit look at it; its text."""
+    page = folder / "index.html"
+    page.write_text(page_text(study), encoding="utf-8")
+    browser.media()
+    browser.size(*size)
+    browser.open(page)
+    assert browser.run(AUDIT) == []
+    across, room = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
+    assert across <= room
+    assert browser.logged("browser") == []
+    return browser.run("return document.body.textContent")
+
+
+def nobody() -> Results:
+    return results(whole_study(models=("pca",)), models=("pca",))
+
+
+def no_rows_of_one() -> Results:
+    rows = [r for r in whole_study() if r["model"] != "scvi"]
+    runs = [one for model in MODELS if model != "scvi" for one in runs_of(model)]
+    return results(rows, runs=runs)
+
+
+def one_failed() -> Results:
+    broken = {"status": "failed", "stage": "embed", "reason": "out of memory"}
+    rows = [r for r in whole_study() if r["model"] != "scvi"]
+    for task, metric in (("integration", "bio_conservation"), ("annotation", "balanced_accuracy")):
+        readout = "logistic" if task == "annotation" else "none"
+        failed = {"task": task, "metric": metric, "readout": readout, "status": "failed"}
+        rows.append(row(model="scvi", reason="embed: out of memory", **failed))
+    runs = [
+        replace(one, outcome=broken, cost={}) if model == "scvi" else one
+        for model in MODELS
+        for one in runs_of(model)
+    ]
+    return results(rows, runs=runs)
+
+
+def one_donor() -> Results:
+    report = data_set(units_by_part={"train": [], "test": ["donor:d0"]})
+    return results(whole_study(donors=1), reports=[report])
+
+
+def refused() -> Results:
+    bad = replace(data_set(), outcome={"status": "failed", "stage": "prepare", "reason": "no counts"})
+    return results([row(model=m, status="failed", reason="no counts") for m in MODELS], reports=[bad])
+
+
+ODD = [
+    (lambda: wide(1, 200), "a_longer_name_196@corpus"),
+    (nobody, "No pre-trained contestant was measured on real data."),
+    (no_rows_of_one, "not run"),
+    (one_failed, "out of memory"),
+    (one_donor, "too few units"),
+    (refused, "Nothing was measured on it."),
+]
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    ("make", "said"), ODD, ids=["200", "nobody", "missing", "failed", "one donor", "refused"]
+)
+def test_odd_boards_are_right_and_readable(browser, tmp_path, make, said, size) -> None:
+    assert said in shown(browser, tmp_path, make(), size=size)
+
+
+def test_controls_alone_are_a_page(browser, tmp_path) -> None:
+    models = ("pca", *CONTROLS)
+    study = results(whole_study(models=models), models=models)
+    assert "control" in shown(browser, tmp_path, study, size=DESK)
