@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from anndata import AnnData
 
 from contract.errors import NotApplicable, UserError
-from contract.files import read_json, write_json
+from contract.files import read_json, sha256, write_json
 from models.card import ModelCard
+from models.gene_table import GeneTable, fit_to, read_gene_table
 from models.options import RecipeOptions
+from models.reading import counts_of, datasets_of, organisms_of, units_of
 from models.transformer import checkpoint
-from models.transformer.counts import Counts
 from models.transformer.data import Corpus, held_out_units
 from models.transformer.engine import pretrain
 from models.transformer.errors import RecipeError, TransformerError, VocabularyError
@@ -68,7 +68,7 @@ class Pretrained:
             needs_gpu=False,
             equivariance_tolerance=TOLERANCE[_device().type],
             organism=", ".join(organisms) or None,
-            note=recipe.ours,
+            note=recipe.ours + self._vectors(),
         )
 
     def fit(self, train: AnnData, *, seed: int) -> Self:
@@ -87,12 +87,15 @@ class Pretrained:
             If no cell has a total, or no gene is expressed often enough.
         """
         with _refusals(self.options):
-            design = self._design()
-            corpus, vocabulary, facts = _corpus(train, design=design)
-            network = _network(design, corpus, seed=seed)
+            design, table = self._design(), None
+            if self.options.gene_vectors is not None:
+                table = read_gene_table(Path(self.options.gene_vectors))
+                design = fit_to(design, table, where=f"recipe {self.options.recipe}")
+            corpus, vocabulary, facts = _corpus(train, design=design, table=table)
+            network = _network(design, corpus, seed=seed, table=table)
             curve: list[dict[str, Any]] = []
             if self.options.init == "trained":
-                held_out = held_out_units(_units(train), seed=seed)
+                held_out = held_out_units(units_of(train), seed=seed)
                 facts["held_out_cells"] = int(held_out.sum())
                 curve = self._pretrain(network, corpus, held_out, design=design, seed=seed)
         self._corpus = facts | {"seed": seed}
@@ -111,11 +114,11 @@ class Pretrained:
             expresses no gene of the vocabulary or lacks a total that the recipe needs.
         """
         fitted = self._fitted
-        strangers = _organisms(cells) - set(self._corpus["organisms"])
+        strangers = organisms_of(cells) - set(self._corpus["organisms"])
         if strangers and self._corpus["organisms"]:
             known = ", ".join(self._corpus["organisms"])
             raise NotApplicable(f"the corpus is {known}, the cells {', '.join(sorted(strangers))}")
-        counts = _counts(cells)
+        counts = counts_of(cells)
         with _refusals(self.options):
             columns = fitted.vocabulary.tokens(list(cells.var_names))
             found = match(counts, columns, vocabulary=fitted.vocabulary)
@@ -153,6 +156,11 @@ class Pretrained:
         if self._checkpoint is None:
             raise RuntimeError("fit or load comes first")
         return self._checkpoint
+
+    def _vectors(self) -> str:
+        """What the card says of gene vectors from outside."""
+        file = self._corpus.get("gene_vectors")
+        return f" Gene vectors are read from {file['name']} (sha256 {file['sha256'][:12]})." if file else ""
 
     def _design(self) -> Design:
         design = load_recipe(self.options.recipe).design(self.options.size)
@@ -194,9 +202,13 @@ class Pretrained:
         )
 
 
-def _corpus(train: AnnData, *, design: Design) -> tuple[Corpus, Vocabulary, dict[str, Any]]:
-    """The corpus with its vocabulary, and what is worth knowing about it."""
-    counts, genes = _counts(train), list(train.var_names)
+def _corpus(
+    train: AnnData, *, design: Design, table: GeneTable | None
+) -> tuple[Corpus, Vocabulary, dict[str, Any]]:
+    """The corpus with its vocabulary (of genes that the table, if any, knows), and facts about it."""
+    if table is not None:
+        train = train[:, train.var_names.isin(table.genes)]
+    counts, genes = counts_of(train), list(train.var_names)
     vocabulary = fit_vocabulary(
         counts,
         genes=genes,
@@ -209,13 +221,14 @@ def _corpus(train: AnnData, *, design: Design) -> tuple[Corpus, Vocabulary, dict
     expressed = corpus.expressed()
     cut = design.tokeniser.kind in ("rank", "set")
     facts = {
-        "organisms": sorted(_organisms(train)),
-        "datasets": _datasets(train),
+        "organisms": sorted(organisms_of(train)),
+        "datasets": datasets_of(train),
         "cells": train.n_obs,
         "cells_without_total": int((~np.isfinite(counts.totals)).sum()),
         "cells_without_gene": int((expressed == 0).sum()),
         "cells_cut": int((expressed > tokenise.room()).sum()) if cut else 0,
         "genes": len(vocabulary.genes),
+        "gene_vectors": None if table is None else {"name": table.name, "sha256": table.sha256},
     }
     for key in ("cells_without_total", "cells_without_gene"):
         if facts[key]:
@@ -223,43 +236,20 @@ def _corpus(train: AnnData, *, design: Design) -> tuple[Corpus, Vocabulary, dict
     return corpus, vocabulary, facts
 
 
-def _network(design: Design, corpus: Corpus, *, seed: int) -> Network:
-    """Untrained weights that depend on the seed alone; frozen gene vectors are those of the corpus."""
+def _network(design: Design, corpus: Corpus, *, seed: int, table: GeneTable | None) -> Network:
+    """Untrained weights that depend on the seed alone; frozen gene vectors of the table or the corpus."""
     vocabulary = corpus.tokenise.vocabulary
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = checkpoint.build(design, vocabulary=len(vocabulary), specials=len(vocabulary.specials))
-    if design.identity.kind in ("frozen", "fused"):
+    if table is not None:
+        row = {gene: i for i, gene in enumerate(table.genes)}
+        give_vectors(network, torch.from_numpy(table.vectors[[row[gene] for gene in vocabulary.genes]]))
+    elif design.identity.kind in ("frozen", "fused"):
         counts = corpus.counts.take(np.arange(len(corpus)))
         width = design.size.vectors
         give_vectors(network, codetection(counts, corpus.columns, vocabulary=vocabulary, width=width))
     return network
-
-
-def _units(cells: AnnData) -> np.ndarray:
-    """Donor of each cell, or its batch where no donor is known; text (N,)."""
-    donor, batch = (cells.obs[key].astype(str).to_numpy(dtype="U") for key in ("donor", "batch"))
-    return np.where(donor != "", np.char.add("donor:", donor), np.char.add("batch:", batch))
-
-
-def _counts(cells: AnnData) -> Counts:
-    """The counts of an AnnData, refused when they are not whole numbers from 0 on."""
-    matrix = sp.csr_matrix(cells.X)
-    if not (np.isfinite(matrix.data) & (matrix.data >= 0) & (matrix.data == np.rint(matrix.data))).all():
-        raise UserError("X", found="values that are not counts", expected="whole numbers from 0 on")
-    totals = np.asarray(cells.obs["total_counts"], dtype=np.float64)
-    return Counts(data=matrix.data, indices=matrix.indices, indptr=matrix.indptr, totals=totals)
-
-
-def _organisms(cells: AnnData) -> set[str]:
-    return set(cells.obs["organism"].astype(str)) - {""}
-
-
-def _datasets(cells: AnnData) -> list[str] | None:
-    """Ids of the data sets of a corpus, or nothing where they are not written down."""
-    if "dataset" in cells.obs:
-        return sorted(set(cells.obs["dataset"].astype(str)))
-    return [str(cells.uns["dataset"])] if "dataset" in cells.uns else None
 
 
 def _fingerprint(
@@ -267,7 +257,15 @@ def _fingerprint(
 ) -> str:
     """Hash of all that a training depends on, its code too, so that a resumed one never mixes two."""
     counts, vocabulary = corpus.counts.take(np.arange(len(corpus))), corpus.tokenise.vocabulary
-    about = [design.to_dict(), options.budget_cells, seed, vocabulary.genes, vocabulary.medians.tolist()]
+    table = None if options.gene_vectors is None else sha256(Path(options.gene_vectors))
+    about = [
+        design.to_dict(),
+        options.budget_cells,
+        seed,
+        table,
+        vocabulary.genes,
+        vocabulary.medians.tolist(),
+    ]
     code = [path.read_bytes() for path in sorted(ENGINE.glob("*.py"))]
     digest = hashlib.sha256(b"".join([json.dumps(about).encode(), torch.__version__.encode(), *code]))
     for array in (counts.data, counts.indices, counts.indptr, counts.totals, corpus.columns, rows):

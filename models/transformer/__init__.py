@@ -1,12 +1,14 @@
 """One transformer engine for every recipe: small parts, chosen by a YAML file.
 
-``recipe``      closed YAML of choices → frozen ``Design``
+``choices``, ``schema``, ``recipe``  closed YAML of choices → frozen ``Design``
 ``counts``      compressed rows of counts, in memory or behind a reader
-``vocabulary``  gene identifiers ↔ tokens, gene medians, and how well data match
-``tokenise``    counts → ragged token sequences
-``data``        shuffled, length-bucketed batches
-``block``, ``model``, ``pool``, ``objectives``  the network
-``engine``      the training loop: repeatable, resumable
+``vocabulary``  gene identifiers ↔ tokens, what is usual for a gene, and how well data match
+``tokenise``, ``sample``, ``values``, ``keyed``  counts → ragged token sequences; draws keyed by the cell
+``data``, ``batch``  shuffled, length-bucketed batches
+``embedding``, ``mixers``, ``mamba``, ``sight``, ``block``, ``patches``, ``model``, ``pool``  the network
+``masking``, ``decoder``, ``heads``, ``objectives``  what pre-training asks of it
+``gene_vectors``  frozen gene vectors from the corpus
+``schedule``, ``engine``, ``progress``  the training loop: repeatable, resumable
 ``infer``       cell embeddings, independent of batch and order
 ``checkpoint``  safetensors and JSON; nothing is ever unpickled
 

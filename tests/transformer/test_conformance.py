@@ -315,3 +315,33 @@ def test_a_batch_moves_whole():
     )
     moved = batch.to(torch.device("meta"))
     assert {getattr(moved, field.name).device.type for field in dataclasses.fields(moved)} == {"meta"}
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("name", ["cell_jepa", "uce_style", "scfoundation", "scprint_style"])
+def test_a_killed_run_goes_on_to_the_same_weights(name, programmes, corpus_of, tmp_path):
+    """Teachers, draws of genes and thinning, too, follow from the seed and the step."""
+    design = shrunk(name)
+    corpus = corpus_of(programmes(60)[0] + np.eye(60, 40, dtype=int), design)
+
+    def train(**options):
+        network = untrained(design, corpus)
+        training = dataclasses.replace(design.size.training, dropout=0.1)
+        options = {"validation": None, "training": training, "seed": 0, "device": CPU} | options
+        curve = pretrain(network, corpus=corpus, **options)
+        return network.state_dict(), curve
+
+    def kill(record):
+        if record["step"] >= 6:
+            raise Killed
+
+    kept = {"resume": tmp_path / "resume.safetensors", "fingerprint": "this"}
+    with pytest.raises(Killed):
+        train(report=kill, **kept)
+    assert kept["resume"].is_file()
+    (weights, curve), (whole, whole_curve) = train(**kept), train()
+    assert curve == whole_curve
+    assert all(torch.equal(weights[key], whole[key]) for key in whole)

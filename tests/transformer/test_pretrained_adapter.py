@@ -124,6 +124,69 @@ def test_what_cannot_be_embedded_is_not_applicable(fitted, cells_of):
     assert np.isfinite(fitted.embed(cells_of(20, organism=""))).all()
 
 
+def test_a_recipe_that_reads_depth_needs_totals(cells_of):
+    model = Pretrained(options(recipe="scfoundation", budget_cells=60)).fit(cells_of(120), seed=0)
+    cells = cells_of(20, seed=1)
+    assert np.isfinite(model.embed(cells)).all()
+    cells.obs["total_counts"] = np.nan
+    with pytest.raises(NotApplicable, match=r"20 cell\(s\) have no total count, and recipe scfoundation"):
+        model.embed(cells)
+
+
+def test_frozen_gene_vectors_are_those_of_the_corpus_and_stay(cells_of, tmp_path):
+    model = Pretrained(options(recipe="uce_style", budget_cells=60)).fit(cells_of(120), seed=0)
+    twin = Pretrained(options(recipe="uce_style", init="random")).fit(cells_of(120), seed=1)
+    one, other = (m._checkpoint.network.encoder.embed.genes.vectors for m in (model, twin))
+    first = len(model._checkpoint.vocabulary.specials)
+    assert (one[first:] == other[first:]).all()
+    near = one[first:] @ one[first:].T
+    same = np.arange(40)[:, None] // 10 == np.arange(40) // 10
+    assert near[same].mean() > near[~same].mean() + 0.3
+    model.save(tmp_path)
+    loaded = Pretrained.load(tmp_path)
+    assert (loaded._checkpoint.network.encoder.embed.genes.vectors == one).all()
+
+
+def write_vectors(path, genes, width, **other):
+    vectors = np.random.default_rng(0).normal(size=(len(genes), width))
+    np.savez(path, **({"genes": np.array(genes), "vectors": vectors} | other))
+    return str(path)
+
+
+def test_gene_vectors_may_come_from_outside(cells_of, tmp_path):
+    cells = cells_of(120)
+    known = [*(gene for i, gene in enumerate(cells.var_names) if i % 4), "elsewhere"]
+    path = write_vectors(tmp_path / "proteins.npz", known, 9)
+    model = Pretrained(options(recipe="uce_style", budget_cells=60, gene_vectors=path)).fit(cells, seed=0)
+    assert model._checkpoint.vocabulary.genes == tuple(sorted(known[:30]))
+    assert "read from proteins.npz (sha256 " in model.card.note
+    vectors = model._checkpoint.network.encoder.embed.genes.vectors[-30:].numpy()
+    np.testing.assert_array_equal(vectors, np.load(path)["vectors"][:30].astype(np.float32))
+    model.save(tmp_path / "state")
+    cells = cells_of(20, seed=1)
+    np.testing.assert_array_equal(Pretrained.load(tmp_path / "state").embed(cells), model.embed(cells))
+
+
+def test_unfit_gene_vectors_are_one_line(cells_of, tmp_path):
+    genes = list(cells_of(20).var_names)
+    (tmp_path / "text.npz").write_text("no")
+    wrong = {
+        "learns its own": ("geneformer", write_vectors(tmp_path / "a.npz", genes, 9)),
+        "width 9; expected 64": ("scbert", write_vectors(tmp_path / "b.npz", genes, 9)),
+        "each once": ("uce_style", write_vectors(tmp_path / "c.npz", genes[:-1] + genes[:1], 9)),
+        "vectors \\(3, 9\\)": (
+            "uce_style",
+            write_vectors(tmp_path / "d.npz", genes, 9, vectors=np.ones((3, 9))),
+        ),
+        "expected an .npz": ("uce_style", str(tmp_path / "text.npz")),
+        "No such file": ("uce_style", str(tmp_path / "nowhere.npz")),
+    }
+    for message, (name, path) in wrong.items():
+        with pytest.raises(UserError, match=message) as caught:
+            Pretrained(options(recipe=name, gene_vectors=path)).fit(cells_of(60), seed=0)
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [0.5, -1.0, np.nan, np.inf])
 def test_what_is_not_counts_is_refused(fitted, cells_of, value):
     cells = cells_of(20)
