@@ -12,6 +12,7 @@ from models.transformer.tokenise import Tokeniser, Tokens
 
 POOL_BATCHES = 16
 READ_CELLS = 8192
+POOL_TOKENS = 2**23
 HELD_OUT = (0.05, 0.20)
 
 
@@ -30,11 +31,12 @@ class Corpus:
         """Tokens of the given cells, in the given order; ``seed`` as of ``Tokeniser``."""
         return self.tokenise(self.counts.take(rows), self.columns, seed=seed)
 
-    @property
-    def longest(self) -> int:
-        """No cell has more tokens."""
-        panel = self.tokenise.choice.kind == "panel"
-        return len(self.tokenise.vocabulary) if panel else self.tokenise.length
+    def pool(self, *, batch_cells: int, most: int) -> int:
+        """Batches to read and tokenise at once: ``most``, fewer where they would not fit into memory."""
+        choice = self.tokenise.choice
+        every_gene = choice.kind == "panel" or (choice.kind == "set" and choice.zeros)
+        longest = len(self.tokenise.vocabulary) if every_gene else self.tokenise.length
+        return min(most, max(POOL_TOKENS // (longest * batch_cells), 1))
 
     def without_total(self) -> int:
         """Number of cells whose total count is unknown."""
@@ -60,15 +62,16 @@ def batches_in_epoch(cells: int, *, batch_cells: int) -> int:
 def shuffled(corpus: Corpus, *, batch_cells: int, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
     """Batches of one pass over the corpus from batch ``start`` on.
 
-    Cells are permuted, then read and tokenised one pool of 16 batches at a time; within a
+    Cells are permuted, then read and tokenised in pools of 16 batches (fewer of long cells); within a
     pool, cells of like length share a batch and the batches are shuffled. Which cells share a
     batch is a function of the corpus, ``seed`` and ``epoch``, so a resumed run sees the same; so
     are the draws of the tokeniser.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(corpus))
-    pool_cells = POOL_BATCHES * batch_cells
+    pool_batches = corpus.pool(batch_cells=batch_cells, most=POOL_BATCHES)
+    pool_cells = pool_batches * batch_cells
     draw = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-    for pool in range(start // POOL_BATCHES, -(-len(order) // pool_cells)):
+    for pool in range(start // pool_batches, -(-len(order) // pool_cells)):
         rows = np.sort(order[pool * pool_cells : (pool + 1) * pool_cells])
         tokens = corpus.tokens(rows, seed=draw)
         if (tokens.expressed == 0).any():
@@ -77,7 +80,7 @@ def shuffled(corpus: Corpus, *, batch_cells: int, seed: int, epoch: int, start: 
             )
         rng = np.random.default_rng([seed, epoch, pool])
         groups = by_length(tokens.lengths, batch_cells=batch_cells, ties=rng.random(len(rows)))
-        skip = max(start - pool * POOL_BATCHES, 0)
+        skip = max(start - pool * pool_batches, 0)
         for i in rng.permutation(len(groups))[skip:]:
             yield batch_of(tokens, groups[i])
 

@@ -167,8 +167,9 @@ def validate(network: Network, corpus: Corpus, *, batch_cells: int) -> float:
     device = next(network.parameters()).device
     network.eval()
     losses = []
-    for start in range(0, len(corpus), POOL_BATCHES * batch_cells):
-        rows = np.arange(start, min(start + POOL_BATCHES * batch_cells, len(corpus)))
+    pool_cells = batch_cells * corpus.pool(batch_cells=batch_cells, most=POOL_BATCHES)
+    for start in range(0, len(corpus), pool_cells):
+        rows = np.arange(start, min(start + pool_cells, len(corpus)))
         tokens = corpus.tokens(rows, seed=VALIDATION_SEED)
         for group in by_length(tokens.lengths, batch_cells=batch_cells):
             batch = batch_of(tokens, group).to(device)

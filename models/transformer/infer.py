@@ -9,15 +9,14 @@ from models.transformer.data import Corpus, by_length
 from models.transformer.errors import VocabularyError
 from models.transformer.model import Encoder
 
-POOL_CELLS = 8192
-POOL_TOKENS = 2**24
+POOL_BATCHES = 256
 
 
 @torch.inference_mode()
 def embed(encoder: Encoder, corpus: Corpus, *, batch_cells: int, device: torch.device) -> np.ndarray:
     """Embeddings, float32 (N, D), rows in the order of the cells.
 
-    Cells are read 8,192 at a time (fewer where they are long) and sorted by length, so that little
+    Cells are read 256 batches at a time (fewer of long cells) and sorted by length, so that little
     is padding; padding is masked, so a cell's row does not depend on its companions beyond
     rounding (float32 on CPU; bfloat16 autocast on GPU).
 
@@ -30,7 +29,7 @@ def embed(encoder: Encoder, corpus: Corpus, *, batch_cells: int, device: torch.d
     encoder = encoder.to(device).eval()
     pooler, parts = encoder.design.pooler, []
     _require(encoder, corpus)
-    pool_cells = max(min(POOL_CELLS, POOL_TOKENS // corpus.longest), 1)
+    pool_cells = batch_cells * corpus.pool(batch_cells=batch_cells, most=POOL_BATCHES)
     for start in range(0, len(corpus), pool_cells):
         rows = np.arange(start, min(start + pool_cells, len(corpus)))
         tokens = corpus.tokens(rows)

@@ -223,6 +223,18 @@ def test_padding_changes_no_loss(case):
     assert found == pytest.approx(expected, rel=1e-3)
 
 
+def test_it_runs_in_bfloat16_as_on_a_gpu(case):
+    _, corpus, network = case
+    batch = first_batch(corpus)
+    masked = network.mask(batch, seed=3)
+    exact = losses(network, batch, masked)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        near = losses(network, batch, masked)
+        cells = network.encoder.cell(network.encoder(batch)).float()
+    assert torch.isfinite(cells).all()
+    assert near == pytest.approx(exact, rel=0.2, abs=0.5)
+
+
 def test_it_learns_and_a_checkpoint_keeps_it(case, tmp_path):
     design, corpus, _ = case
     vocabulary = corpus.tokenise.vocabulary

@@ -163,6 +163,19 @@ def test_each_pass_shows_each_cell_once_in_another_order(corpus):
     assert passes[0][0].ids.tolist() != passes[1][0].ids.tolist()
 
 
+def test_long_cells_are_read_in_smaller_pools(corpus, monkeypatch):
+    monkeypatch.setattr("models.transformer.data.POOL_TOKENS", 32 * 8 * 3)
+    assert corpus.pool(batch_cells=8, most=16) == 3
+    assert corpus.pool(batch_cells=8, most=2) == 2
+    assert corpus.pool(batch_cells=1000, most=16) == 1
+    tokens = corpus.tokens(np.arange(300))
+    cells = sorted(tuple(tokens.ids[a:b]) for a, b in itertools.pairwise(tokens.offsets))
+    whole = list(shuffled(corpus, batch_cells=8, seed=0, epoch=0))
+    assert rows_of(whole) == cells
+    rest = list(shuffled(corpus, batch_cells=8, seed=0, epoch=0, start=10))
+    assert all(torch.equal(a.ids, b.ids) for a, b in zip(rest, whole[10:], strict=True))
+
+
 @pytest.mark.parametrize("start", [0, 1, 15, 16, 17, 37])
 def test_a_pass_can_be_entered_anywhere(corpus, start):
     whole = list(shuffled(corpus, batch_cells=8, seed=3, epoch=2))
