@@ -55,17 +55,19 @@ class Rates:
 World = Callable[[np.random.Generator, int], Draw]
 
 
-def trainings(rng: np.random.Generator, donors: int, *, seeds: int) -> Draw:
-    """Accuracies over 30 cells a donor; trainings differ as much as donors do.
+def trainings(
+    rng: np.random.Generator, donors: int, *, seeds: int, logit: float = 1.0, cells: int = 30
+) -> Draw:
+    """Accuracies over so many cells a donor, about ``expit(logit)``; trainings differ as much as donors do.
 
     Five trainings speak about the recipe, and all recipes are equal. One speaks about
     itself, and its true value is that of its own training over all donors.
     """
     own = rng.normal(0, SD, (FAMILY + 1, seeds, 1))
-    logits = 1 + rng.normal(0, SD, donors) + rng.normal(0, SD, (FAMILY + 1, 1, donors)) + own
-    values = rng.binomial(30, expit(logits)) / 30
+    logits = logit + rng.normal(0, SD, donors) + rng.normal(0, SD, (FAMILY + 1, 1, donors)) + own
+    values = rng.binomial(cells, expit(logits)) / cells
     many = seeds >= 5
-    truth = np.zeros(FAMILY + 1) if many else _mean_over_donors(1 + own[..., 0]).mean(axis=1)
+    truth = np.zeros(FAMILY + 1) if many else _mean_over_donors(logit + own[..., 0]).mean(axis=1)
     return Draw(samples=[_per_donor(table) for table in values], truth=truth, learned_from=None)
 
 
@@ -146,6 +148,7 @@ def _sample(whole: np.ndarray, parts: np.ndarray, *, cells: np.ndarray, per_unit
 WORLDS: Mapping[str, World] = {
     "five trainings": lambda rng, donors: trainings(rng, donors, seeds=5),
     "one training": lambda rng, donors: trainings(rng, donors, seeds=1),
+    "near the top": lambda rng, donors: trainings(rng, donors, seeds=5, logit=3, cells=10),
     "pooled F1": pooled,
     "two folds": lambda rng, donors: folds(rng, donors, k=2),
     "four folds": lambda rng, donors: folds(rng, donors, k=4),

@@ -74,11 +74,11 @@ def entries(results: Results, metrics: Mapping[str, Metric]) -> list[Entry]:
 
 def _entries(results: Results, metrics: Mapping[str, Metric]) -> Iterator[Entry]:
     study = results.study
-    rivals = accesses(results, study.reference)
+    asked = frozenset[str]().union(*(accesses(results, m) for m in study.models if not results.is_control(m)))
     for task in study.tasks:
         metric = metrics[study.primary[task].metric]
         for dataset in study.datasets:
-            for access in sorted(rivals):
+            for access in sorted(asked):
                 for model in study.models:
                     if model != study.reference and access in accesses(results, model):
                         yield _entry(results, metric, key=(task, dataset, access), model=model)
@@ -114,6 +114,8 @@ def _left_out(results: Results, *, key: Key, model: str) -> tuple[str, str]:
         return "no verdict", "the data set could not be prepared"
     if task not in found.report.get("tasks", results.study.tasks):
         return "no verdict", "the entry of the data set does not list this task"
+    if access not in accesses(results, results.study.reference):
+        return "no verdict", "the reference does not stand in this access"
     if not family.holds(task=task, dataset=dataset, access=access, model=model):
         return "exploratory", "outside the family that the study declared"
     return "", ""

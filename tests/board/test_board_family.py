@@ -48,7 +48,16 @@ def test_every_access_counts() -> None:
     both += [run(model="scvi", fit="all"), run(model="pca", fit="all")]
     assert sizes(made(runs=both)) == (2 * 3, 0)
     lonely = [one for one in both if not (one.model == "pca" and one.fit == "all")]
-    assert sizes(made(runs=lonely)) == (2 * 2, 0)  # no reference to compare with
+    rows = [
+        *whole_study(),
+        *unit_rows(np.linspace(0, 1, 6), model="scvi", **{**PER_UNIT, "access": "transductive"}),
+    ]
+    assert sizes(made(rows, runs=lonely)) == (2 * 2, 0)  # no reference to compare with
+    shown = [c for c in weigh(made(rows, runs=lonely), TABLE).comparisons if c.access == "transductive"]
+    assert {c.task: c.word for c in shown if c.model == "scvi"} == {
+        "integration": "not run",
+        "annotation": "no verdict",
+    }
 
 
 @pytest.mark.parametrize(
