@@ -49,7 +49,7 @@ def _extended(given: Clouds) -> Score:
         roughness = rogi_labels(given.Z, given.labels)
         return {
             "scgraph": scgraph(given.Z, given.labels, consensus).score,
-            "scgraph_ontorwr": scgraph_ontorwr(given.Z, given.labels, tree).without_diagonal,
+            "scgraph_ontorwr": scgraph_ontorwr(given.Z, given.labels, tree).score,
             "rogi": roughness.rogi,
             "rogi_xd": roughness.rogi_xd,
         }

@@ -112,17 +112,17 @@ def _fuzzy(distances: Floats, overall: float) -> Floats:
 
 
 def _bandwidths(excess: Floats, *, target: float) -> Floats:
-    """Find σ (N,) with Σ exp(-excess / σ) = target; 1 where no neighbour lies farther than the nearest."""
-    scale = excess.mean(axis=1)
-    spread = scale > 0
-    unit = excess[spread] / scale[spread, None]
+    """Find σ (N,) with Σ exp(-excess / σ) = target; 0 where too many are as near as the nearest."""
+    sigma = np.zeros(len(excess))
+    solvable = (excess == 0).sum(axis=1) < target
+    scale = excess[solvable].mean(axis=1)
+    unit = excess[solvable] / scale[:, None]
 
     def off(rate: Floats, rows: Ints) -> tuple[Floats, Floats]:
         weights = np.exp(unit[rows] * -rate[:, None])
         return weights.sum(axis=1) - target, -(unit[rows] * weights).sum(axis=1)
 
-    sigma = np.ones(len(excess))
-    sigma[spread] = scale[spread] / falling_root(off, int(spread.sum()), tolerance=1e-9)
+    sigma[solvable] = scale / falling_root(off, len(scale), tolerance=1e-9)
     return sigma
 
 
