@@ -131,9 +131,9 @@ class _Paired:
 
 def _aligned(sample: Sample, units: list[str]) -> np.ndarray:
     """``parts`` of the trainings that have a value, its columns put in the order of ``units``."""
-    out = np.full((len(sample.trained), len(units)), np.nan)
-    for column, unit in enumerate(sample.units):
-        out[:, units.index(unit)] = sample.parts[sample.trained, column]
+    parts = sample.parts[sample.trained]
+    out = np.full((len(parts), len(units)), np.nan)
+    out[:, [units.index(unit) for unit in sample.units]] = parts
     return out
 
 

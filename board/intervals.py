@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +43,7 @@ class Interval:
 
     def detectable(self, *, power: float) -> float:
         """The true gain that is told from none with this chance (0 to 1), for an interval of Student's."""
-        critical, beyond = stats.t.ppf([(1 + self.level) / 2, power], self.dof)
+        critical, beyond = stdtrit(self.dof, [(1 + self.level) / 2, power])
         return float(self.half_width * (1 + beyond / critical))
 
 
@@ -100,7 +100,7 @@ def combine(value: float, components: Sequence[Component], *, level: float, unit
     if not variance > 0:
         raise ValueError("an interval needs a variance above 0")
     dof = variance**2 / sum(part.variance**2 / part.dof for part in components)
-    half = float(stats.t.ppf((1 + level) / 2, dof) * np.sqrt(variance))
+    half = float(stdtrit(dof, (1 + level) / 2) * np.sqrt(variance))
     return Interval(value=value, low=value - half, high=value + half, level=level, dof=dof, units=units)
 
 
