@@ -130,7 +130,8 @@
       make("h3", "Reproduce these numbers"),
       ...runs.map((row) => make("pre", commands(model, dataset, row.cells[2].textContent))),
       make("h3", "Data set"), pairs(dataFacts(dataset)),
-      make("h3", "Contestant"), card ? card.cloneNode(true) : "", close);
+      make("h3", "Contestant"), card ? card.cloneNode(true) : "",
+      make("h3", "The page"), document.querySelector("#provenance + dl").cloneNode(true), close);
     dialog.showModal();
   };
   document.addEventListener("click", (event) => {

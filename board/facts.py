@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from board.results import DataSet, Results
+from board.results import DataSet, Results, Run
 from board.text import number, tidy
 from metrics.table import Metric
 
@@ -42,6 +42,7 @@ def _profile(results: Results, model: str) -> Profile:
     cards = [run.card for run in runs if run.card]
     overlaps = {run.dataset: run.overlap for run in runs if run.overlap}
     facts = _card(cards[0], options=runs[0].options) if cards else (("card", "no run left one"),)
+    facts += _weights(runs)
     shown = tuple(_overlap(name, found) for name, found in sorted(overlaps.items()))
     return Profile(name=model, kind=results.kind(model), facts=facts, overlap=shown)
 
@@ -58,6 +59,17 @@ def _card(card: Mapping[str, Any], *, options: Mapping[str, Any]) -> Facts:
         ),
         ("options", tidy(options)),
     )
+
+
+def _weights(runs: Sequence[Run]) -> Facts:
+    """What it was loaded from, one line a training: SHA-256 of the weights, where there are any."""
+    found = {
+        run.seed: digest
+        for run in runs
+        for name, digest in ((run.checkpoint or {}).get("state") or {}).items()
+        if name.endswith(".safetensors")
+    }
+    return tuple((f"weights of seed {seed}", f"SHA-256 {digest}") for seed, digest in sorted(found.items()))
 
 
 def _overlap(dataset: str, found: Mapping[str, Any]) -> str:

@@ -182,6 +182,7 @@ def test_a_name_opens_where_its_line_comes_from(shown, page) -> None:
     assert "results/embeddings/blood/geneformer@demo/fit-none/seed-0" in told
     assert "2.5 s" in told, "its cost"
     assert "BSD-3-Clause" in told, "its card"
+    assert "numpy 2" in told, "the packages"
     assert shown.run(AUDIT) == []
     shown.run("document.querySelector('dialog').close()")
     shown.click(f"{TABLE} tr[data-name='scvi'] a")

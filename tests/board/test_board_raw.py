@@ -168,3 +168,12 @@ def test_data_set_facts_keep_everything_that_was_reported() -> None:
 
 def test_every_metric_of_every_task_is_in_the_table() -> None:
     assert {name for task in TASKS.values() for name in task.metrics} <= set(TABLE)
+
+
+def test_weights_are_named_by_their_hash() -> None:
+    """Two trainings are two sets of weights; a vocabulary is none."""
+    state = {"weights.safetensors": "a" * 64, "vocabulary.json": "b" * 64}
+    runs = runs_of("geneformer@demo", seeds=(0, 1), checkpoint={"state": state})
+    facts = dict(profiles(results(whole_study(), runs=runs, models=("pca", "geneformer@demo")))[1].facts)
+    assert facts["weights of seed 1"] == f"SHA-256 {'a' * 64}"
+    assert "b" * 64 not in str(facts)
