@@ -217,8 +217,8 @@ def _ceiling_fact(
 
 
 def rivals_text(c: Comparison) -> str:
-    """Whether it beats the best simple baseline, and which came nearest; empty where that is not asked."""
-    if c.rivals is None:
+    """Whether who is better than the reference beats the best simple baseline, too; empty for all others."""
+    if c.rivals is None or c.word != "better":
         return ""
     if c.rivals.low is None or c.rivals.nearest is None:
         return f"Against every baseline: no verdict ({c.rivals.reason or 'no interval'})."

@@ -43,18 +43,19 @@ class Summary:
 
 
 def summaries(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) -> list[Summary]:
-    """Every summary of two or more data sets, best mean first. Descriptive: no verdict rests on it."""
+    """Summaries of two or more data sets that anyone but controls entered, best mean first; no verdict."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for task, dataset, access in evidence.samples:
         entry = results.dataset(dataset)
         if entry.ok and not entry.simulated:
             source = str(entry.report.get("label_source") or "not stated")
             groups.setdefault((task, access, source), []).append(dataset)
-    return [
+    found = (
         _summary(results, evidence, metrics[results.study.primary[key[0]].metric], key=key, datasets=names)
         for key, names in groups.items()
         if len(names) > 1
-    ]
+    )
+    return [one for one in found if one.lines]
 
 
 def _summary(

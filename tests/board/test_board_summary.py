@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from made_up import BASE, PER_UNIT, data_set, jackknife_rows, results, row, runs_of, unit_rows
+from written import page_text
 
 from board.evidence import weigh
 from board.intervals import family_level
@@ -13,6 +14,15 @@ from tasks.study import Primary
 NAMES = ("noise", "pca", "scvi", "geneformer@demo")
 SETS = ("a", "b", "c")
 ONE = {"tasks": ("annotation",), "datasets": SETS, "models": NAMES}
+
+
+def test_the_page_shows_means_and_verdicts_over_studies_only_where_there_are_some() -> None:
+    study = results(rows_but(("c", "scvi", "failed")), **ONE)
+    text = page_text(study)
+    assert 'href="#over-datasets"' in text
+    assert "mean of balanced_accuracy over 2 of 3 data sets" in text
+    assert 'id="across"' not in text
+    assert "over-datasets" not in page_text(results(unit_rows(BASE, model="pca", **PER_UNIT)))
 
 
 def rows_but(*missing: tuple[str, str, str]):
@@ -41,7 +51,7 @@ def test_only_data_sets_that_all_share_are_averaged() -> None:
     assert found.common == ("a",)
     assert lines["pca"].mean == pytest.approx(0.2)
     assert (lines["pca"].covered, lines["scvi"].covered, lines["geneformer@demo"].covered) == (3, 2, 2)
-    assert "noise" not in lines
+    assert "noise" not in lines  # nor is there a summary of the access in which only controls stand
     assert [line.model for line in found.lines] == ["geneformer@demo", "scvi", "pca"]
 
 
