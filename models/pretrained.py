@@ -215,6 +215,7 @@ def _corpus(
         specials=specials_of(design.tokeniser),
         min_cells=design.tokeniser.min_cells,
         most=design.size.genes,
+        first=train.var["in_all"].to_numpy(dtype=bool) if "in_all" in train.var else None,
     )
     tokenise = tokeniser_of(design, vocabulary)
     corpus = Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)

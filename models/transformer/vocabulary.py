@@ -111,6 +111,7 @@ def fit_vocabulary(
     specials: Sequence[str] = (),
     min_cells: int,
     most: int | None = None,
+    first: np.ndarray | None = None,
     target: float = 1e4,
 ) -> Vocabulary:
     """Make the vocabulary of a corpus.
@@ -128,6 +129,9 @@ def fit_vocabulary(
         few values is noise.
     most
         So many genes at most: those whose log(1 + normalised count) varies most over cells.
+    first
+        Genes (bool, G) that are taken before others where there are too many: such as all data
+        sets measured, for a gene that one of them lacks varies between them by that alone.
 
     Raises
     ------
@@ -149,7 +153,8 @@ def fit_vocabulary(
         raise VocabularyError(f"no gene is expressed in at least {min_cells} cell(s) with a total count")
     if most is not None:
         variance = _variance(np.log1p(values), columns, width=len(genes), cells=int(usable.sum()))
-        found = found[np.argsort(-variance[found], kind="stable")[:most]]
+        later = np.zeros(len(found), dtype=bool) if first is None else ~first[found]
+        found = found[np.lexsort((-variance[found], later))[:most]]
     chosen = sorted(found, key=lambda column: genes[column])
     means = np.bincount(columns, weights=values, minlength=len(genes))[chosen] / support[chosen]
     return Vocabulary(

@@ -28,7 +28,12 @@ def test_the_most_variable_genes_are_kept(dense, as_counts):
     vocabulary = fit_vocabulary(as_counts(dense), genes=GENES, min_cells=1, most=4)
     logged = np.log1p(dense / np.maximum(dense.sum(1, keepdims=True), 1) * 1e4)
     seen = logged[dense.sum(1) > 0]
-    assert set(vocabulary.genes) == {GENES[i] for i in np.argsort(-seen.var(0))[:4]}
+    order = np.argsort(-seen.var(0))
+    assert set(vocabulary.genes) == {GENES[i] for i in order[:4]}
+    first = np.zeros(12, dtype=bool)
+    first[order[6:9]] = True
+    vocabulary = fit_vocabulary(as_counts(dense), genes=GENES, min_cells=1, most=4, first=first)
+    assert set(vocabulary.genes) == {GENES[i] for i in [*order[6:9], order[0]]}
 
 
 def test_cells_without_a_total_say_nothing(dense, as_counts):
