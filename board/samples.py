@@ -79,8 +79,12 @@ def primary_samples(
 
 
 def primary_rows(rows: pd.DataFrame, *, task: str, primary: Primary) -> pd.DataFrame:
-    """Rows of one task's primary metric, with its readout where the task has one."""
-    chosen = rows[(rows["task"] == task) & (rows["metric"] == primary.metric)]
+    """Rows of one task's primary metric, with its readout where the task has one, and all labels it may see.
+
+    What a few labels of each type give (``shots``) is another question.
+    """
+    whole = rows["shots"].isna() & rows["draw"].isna()
+    chosen = rows[whole & (rows["task"] == task) & (rows["metric"] == primary.metric)]
     return chosen[chosen["readout"] == primary.readout] if primary.readout else chosen
 
 
@@ -93,6 +97,8 @@ def training(rows: pd.DataFrame) -> pd.Series:
 
 def _sample(rows: Sequence[_Row]) -> Sample:
     """Arrange the rows of one contestant on one metric of one data set in one access."""
+    if len({(row.training, row.unit) for row in rows}) < len(rows):
+        raise ValueError("two values of one unit in one training: several splits are not told apart here")
     per_unit = any(row.unit.startswith(UNIT_KINDS) for row in rows)
     of_units = [row for row in rows if row.unit.startswith(UNIT_KINDS if per_unit else "without:")]
     trainings = {name: i for i, name in enumerate(sorted({row.training for row in rows}))}

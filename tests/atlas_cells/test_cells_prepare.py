@@ -110,6 +110,7 @@ def test_the_split_is_by_unit(cells, save, entry):
     alone = prepare(save(cells), entry(units="batch"))
     assert set(alone.truth["part"]) == {"test"}
     assert alone.report["split_exists"] is False
+    assert alone.report["tasks"] == list(entry(units="batch").tasks)  # what the page asks it for
 
 
 def test_where_keeps_the_named_values(cells, save, entry):
