@@ -85,7 +85,7 @@ class SampleTokens:
     suffix: tuple[str, ...] = ()
 
 
-Tokens = RankTokens | SetTokens | PanelTokens | SampleTokens
+TokeniserChoice = RankTokens | SetTokens | PanelTokens | SampleTokens
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,12 +8,16 @@ from torch import Tensor, nn
 from models.transformer.batch import Batch
 from models.transformer.block import blocks_of, initialise
 from models.transformer.model import Encoded, Encoder
+from models.transformer.patches import Patches
 from models.transformer.recipe import Design
 from models.transformer.sight import see
 
 
 class TokenStates(nn.Module):
-    """A masked autoencoder's decoder, the parting of patches, or nothing: states (B, T, ``width``)."""
+    """A masked autoencoder's decoder, the parting of patches, or nothing: states (B, T, ``width``).
+
+    Where a patch is its plain values, it has no genes to part into, and its own state is left.
+    """
 
     def __init__(self, design: Design) -> None:
         super().__init__()
@@ -41,7 +45,7 @@ class TokenStates(nn.Module):
         """States of all tokens of the batch as it was ``shown``."""
         if self.blocks is not None:
             return self._decoded(encoded, shown, encoder)
-        if encoder.patches is not None:
+        if isinstance(encoder.patches, Patches):
             return encoder.patches.parted(encoded.hidden)[:, : shown.ids.shape[1]] + encoder.embed.genes(
                 shown.ids
             )

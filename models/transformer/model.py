@@ -52,6 +52,12 @@ class Encoder(nn.Module):
             self.project = _projector(size.width, dropout=size.training.dropout)
             initialise(self.project, std=backbone.init_std)
 
+    @property
+    def gene_table(self) -> Tensor | None:
+        """The learnt vectors of genes (V, D), where there are any."""
+        table = None if self.design.identity.kind == "patch" else self.embed.genes.table
+        return None if table is None else table.weight
+
     def forward(self, batch: Batch, *, layer: int = -1, first: Tensor | None = None) -> Encoded:
         """Hidden states after ``layer``: −1 the last block, −2 the one before, …; later blocks are not run.
 

@@ -66,8 +66,7 @@ class Network(nn.Module):
     def forward(self, batch: Batch, masked: Masked) -> dict[str, Loss]:
         """Summed loss of each objective, and its number of terms."""
         encoded = self.encoder(masked.shown)
-        plain = self.encoder.design.identity.kind == "patch"
-        states = encoded.hidden if plain else self.states(encoded, masked.shown, self.encoder)
+        states = self.states(encoded, masked.shown, self.encoder)
         seen = Pass(batch, masked.shown, masked.chosen, states, self.encoder.cell(encoded))
         return {objective.kind: self._loss(objective, seen) for objective in self.design.objectives}
 
@@ -102,8 +101,7 @@ class Network(nn.Module):
 
     def _loss(self, objective: Objective, seen: Pass) -> Loss:
         encoder, ids = self.encoder, seen.batch.ids
-        table = None if not hasattr(encoder, "embed") else encoder.embed.genes.table
-        table = None if table is None else table.weight
+        table = encoder.gene_table
         match objective.kind:
             case "gene":
                 return self.heads["gene"](seen.states[seen.chosen], ids[seen.chosen], table=table)

@@ -21,7 +21,7 @@ from models.transformer.choices import (
     SampleTokens,
     Size,
     Thinning,
-    Tokens,
+    TokeniserChoice,
     Value,
 )
 from models.transformer.errors import RecipeError
@@ -38,7 +38,7 @@ LOSSES = {"value": {"mse", "bins", "zinb"}, "next_value": {"bins", "ztp"}, "prof
 class Parts:
     """The choices that all sizes of a recipe share."""
 
-    tokeniser: Tokens
+    tokeniser: TokeniserChoice
     value: Value
     identity: Identity
     backbone: Backbone

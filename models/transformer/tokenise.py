@@ -13,9 +13,9 @@ from models.transformer.choices import (
     SampleTokens,
     SetTokens,
     Thinning,
+    TokeniserChoice,
     Value,
 )
-from models.transformer.choices import Tokens as Choice
 from models.transformer.counts import Counts, offsets_of
 from models.transformer.keyed import cell_keys, uniform
 from models.transformer.recipe import Design
@@ -63,7 +63,7 @@ class Tokeniser:
     """
 
     vocabulary: Vocabulary
-    choice: Choice
+    choice: TokeniserChoice
     value: Value
     length: int
     thinning: Thinning | None = None
@@ -194,7 +194,7 @@ def tokeniser_of(design: Design, vocabulary: Vocabulary) -> Tokeniser:
     )
 
 
-def specials_of(choice: Choice) -> tuple[str, ...]:
+def specials_of(choice: TokeniserChoice) -> tuple[str, ...]:
     """Special tokens that a tokeniser needs besides padding and mask."""
     groups = group_names(choice) if isinstance(choice, SampleTokens) else ()
     return choice.prefix + choice.suffix + groups
