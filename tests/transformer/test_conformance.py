@@ -31,6 +31,13 @@ PARAMETERS = {  # genes of the published vocabulary, parameters stated or derive
 }
 
 
+def names(chosen):
+    """Recipes of which ``chosen`` is true."""
+    found = [name for name in recipe_names() if chosen(load_recipe(name))]
+    assert found
+    return found
+
+
 def shrunk(name):
     """The recipe's tiny size, made so small that a test takes a moment."""
     design = load_recipe(name).design("tiny")
@@ -174,10 +181,9 @@ def test_only_what_is_hidden_is_scored(case):
         assert hidden_places[kind] != before[kind], kind
 
 
+@pytest.mark.parametrize("case", names(lambda r: r.masking is not None), indirect=True)
 def test_what_is_hidden_leaves_no_trace(case):
-    design, corpus, network = case
-    if design.masking is None:
-        pytest.skip("hides nothing")
+    _, corpus, network = case
     batch = first_batch(corpus)
     shown = network.mask(batch, seed=3).shown
     if shown.hidden is None:
@@ -189,10 +195,12 @@ def test_what_is_hidden_leaves_no_trace(case):
         assert torch.equal(network.encoder(other).hidden, network.encoder(shown).hidden)
 
 
+CAUSAL = names(lambda r: r.backbone.mask == "causal" and r.identity.kind != "patch")
+
+
+@pytest.mark.parametrize("case", CAUSAL, indirect=True)
 def test_nobody_looks_ahead(case):
-    design, corpus, network = case
-    if design.backbone.mask != "causal" or design.identity.kind == "patch":
-        pytest.skip("reads both ways")
+    _, corpus, network = case
     batch = batch_of(corpus.tokens(np.arange(1)), np.arange(1))
     later = torch.arange(batch.ids.shape[1]) >= 4
     other = with_other_targets(batch, later, **sizes_of(network))
@@ -211,10 +219,9 @@ def widened(batch, by):
     return dataclasses.replace(batch, ids=F.pad(batch.ids, (0, by)), hidden=hidden, **numbers)
 
 
+@pytest.mark.parametrize("case", names(lambda r: r.tokeniser.kind != "panel"), indirect=True)
 def test_padding_changes_no_loss(case):
     design, corpus, network = case
-    if design.tokeniser.kind == "panel":
-        pytest.skip("each cell has as many tokens")
     batch = first_batch(corpus)
     by = 32 - batch.ids.shape[1] if design.backbone.positions == "learned" else 9
     masked = network.mask(batch, seed=3)
