@@ -10,5 +10,6 @@
 ``merge``      ``python -m board merge``: one leaderboard of several machines' results
 ``compare``    ``python -m board compare``: what changed between two leaderboards
 ``quick``      ``python -m board quick``: an embedding of one's own beside the baselines
+``maps``       ``python -m board map`` and ``maps``: UMAPs, to look at
 ``check``      ``python -m board check``: did anything fail that was not expected to?
 """

@@ -34,9 +34,9 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
     """The whole page as text: a pure function of its arguments, its templates, style sheet and script."""
     sheets = grids(results, TABLE, {name: task.metrics for name, task in TASKS.items()})
     metrics = list(dict.fromkeys(head.name for sheet in sheets for head in sheet.heads))
-    style, script = _asset("style.css"), _asset("app.js")
+    style, script = asset("style.css"), asset("app.js")
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             study=results.study,
@@ -72,28 +72,30 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
             machine=where,
             style=Markup(style),
             script=Markup(script),
-            policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-            "base-uri 'none'; form-action 'none'",
+            policy=f"default-src 'none'; style-src '{hash_source(style)}'; "
+            f"script-src '{hash_source(script)}'; base-uri 'none'; form-action 'none'",
         )
     )
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Our templates: every value is escaped, and a name that is not there is an error."""
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HOME / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, order=order, percent=percent)
-    return environment
+    found.filters.update(number=number, order=order, percent=percent)
+    return found
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Text of a file that lies beside this one."""
     return (HOME / name).read_text(encoding="utf-8")
 
 
-def _digest(text: str) -> str:
+def hash_source(text: str) -> str:
     """Hash source of a Content-Security-Policy: nothing but our own style and script may act."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

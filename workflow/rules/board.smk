@@ -91,3 +91,66 @@ rule page:
         python -m board page --study {params.study:q} --scores {input.scores:q} \
             --reports {input.reports:q} --out {params.out:q} &>{log:q}
         """
+
+
+# Pictures to look at, made when asked for: snakemake results/leaderboards/<study>/maps.html
+rule map:
+    input:
+        embedding="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/embedding.npy",
+        outcome="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/outcome.json",
+        run="results/embeddings/{dataset}/{model}/fit-{fit}/seed-{seed}/run.json",
+    output:
+        places="results/maps/{dataset}/{model}/fit-{fit}/seed-{seed}.json",
+    log:
+        "results/logs/map/{dataset}/{model}/fit-{fit}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/map/{dataset}/{model}/fit-{fit}/seed-{seed}.jsonl"
+    conda:
+        "../envs/harness.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="2h",
+    params:
+        folder=subpath(input.embedding, parent=True),
+        code=fingerprint("board.maps"),
+    shell:
+        r"""
+        python -m board map --embedding {params.folder:q} --out {output.places:q} &>{log:q}
+        """
+
+
+rule maps:
+    input:
+        maps=[
+            f"results/maps/{run.folder.removeprefix('embeddings/')}.json"
+            for run in RUNS
+            if run.seed == STUDY.seeds[0]
+        ],
+        truth=[f"results/data/{dataset}/truth.parquet" for dataset in STUDY.datasets],
+    output:
+        page=report(
+            "results/leaderboards/{study}/maps.html",
+            caption="../report/maps.rst",
+            category="Leaderboards",
+            labels={"study": "{study}", "view": "maps"},
+        ),
+    log:
+        "results/logs/maps/{study}.log",
+    benchmark:
+        "results/benchmarks/maps/{study}.jsonl"
+    conda:
+        "../envs/harness.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    params:
+        study=PATHS.study,
+        entry=as_text(STUDY),
+        code=fingerprint("board.mapview"),
+    shell:
+        r"""
+        python -m board maps --study {params.study:q} --maps {input.maps:q} \
+            --data results/data --out {output.page:q} &>{log:q}
+        """
