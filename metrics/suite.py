@@ -114,8 +114,8 @@ def scib(
     """Ten scores and three composites of Z (N, D), for labels and batch (N,) known for all cells.
 
     ``reference`` (N, P), the uncorrected PCA, is what PCR comparison asks for; without it that score and
-    the composites on it are undefined. ``backend="scib-metrics"`` runs the original instead: up to 0.01
-    apart, ten times slower, and silent where a question has no answer (docs/parity.md). Exact up to
+    the composites on it are undefined. ``backend="scib-metrics"`` runs the original instead, ten times
+    slower: docs/parity.md shows where the two differ and why. Exact up to
     200,000 cells, beyond that neighbours are approximate and silhouettes rest on 20,000 cells, unless
     there is a GPU. O(N² D). Source: 10.1038/s41592-021-01336-8, scib-metrics 0.5.10.
     """
