@@ -31,14 +31,14 @@ def export(
     results: Results, evidence: Evidence, metrics: Mapping[str, Metric], *, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A study, its data sets, runs and verdicts as ``leaderboard.schema.json`` has them."""
-    used = sorted(set(results.rows["metric"]))
+    used = dict(sorted(set(zip(results.rows["metric"], results.rows["metric_version"], strict=True))))
     board = {
         "format": FORMAT,
         "version": VERSION,
         "study": asdict(results.study),
         "datasets": [asdict(entry) for entry in results.datasets],
         "runs": [asdict(run) for run in results.runs],
-        "metrics": {name: _metric(metrics[name]) for name in used},
+        "metrics": {name: _metric(metrics[name], version=version) for name, version in used.items()},
         "level": evidence.level,
         "family": evidence.family,
         "comparisons": [_comparison(found) for found in evidence.comparisons],
@@ -47,10 +47,11 @@ def export(
     return {name: _plain(value) for name, value in board.items()}
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def _metric(metric: Metric, *, version: str) -> dict[str, Any]:
+    """What a metric is; ``version`` is the one that the values were scored with, today's or not."""
     return {
         "title": metric.title,
-        "version": metric.version,
+        "version": version,
         "higher_is_better": metric.higher_is_better,
         "best": _finite(metric.best),
         "worst": _finite(metric.worst),

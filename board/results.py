@@ -179,8 +179,25 @@ def read_rows(study: Study, paths: Sequence[Path]) -> pa.Table:
     tables = [_table(path) for path in paths]
     for path, table in zip(paths, tables, strict=True):
         _check_rows(table.to_pandas(), study=study, where=str(path))
+    _check_versions(tables, paths)
     table = _publishable(pa.concat_tables(tables))
     return table.sort_by([(name, "ascending") for name in SCHEMA.names])
+
+
+def _check_versions(tables: Sequence[pa.Table], paths: Sequence[Path]) -> None:
+    """Values of two versions of a metric are never on one board."""
+    seen: dict[str, tuple[str, Path]] = {}
+    for table, path in zip(tables, paths, strict=True):
+        pairs = zip(table["metric"].to_pylist(), table["metric_version"].to_pylist(), strict=True)
+        for metric, version in dict.fromkeys(pairs):
+            known, first = seen.setdefault(metric, (version, path))
+            if known != version:
+                raise UserError(
+                    str(path),
+                    found=f"version {version} of {metric}",
+                    expected=f"version {known}, as in {first}",
+                    todo="score this data set again",
+                )
 
 
 def _publishable(table: pa.Table) -> pa.Table:

@@ -70,13 +70,14 @@ MISTAKES = [
     ({"value": None}, "a null value that is ok"),
     ({"status": "failed", "value": None, "reason": ""}, "without a reason"),
     ({"value": 0.1}, "two values of bio_conservation"),
+    ({"metric": "clisi", "model": "scvi", "metric_version": "0"}, "of clisi; expected version"),
 ]
 
 
 @pytest.mark.parametrize(("mistake", "told"), MISTAKES)
 def test_a_broken_score_file_is_one_line(tmp_path, capsys, mistake, told) -> None:
     wrong = row(value=0.1) | mistake
-    assert board("page", *files(tmp_path, [*whole_study(), wrong])) == 2
+    assert board("page", *files(tmp_path, [*whole_study(), row(metric="clisi"), wrong])) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "blood.parquet" in error
