@@ -1,11 +1,13 @@
 """Work side by side on all cores, in threads: numpy lets go of the interpreter while it computes."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _here = threading.local()
 
@@ -19,11 +21,11 @@ def workers() -> int:
 def in_blocks(n: int, step: int, work: Callable[[slice], None]) -> None:
     """Call ``work`` on slices of n rows; one BLAS thread each, and no threads within threads."""
     blocks = [slice(start, min(start + step, n)) for start in range(0, n, step)]
-    if getattr(_here, "busy", False) or len(blocks) == 1:
+    if getattr(_here, "busy", False) or len(blocks) == 1 or workers() == 1:
         for block in blocks:
             work(block)
         return
-    with threadpool_limits(1), ThreadPoolExecutor(workers(), initializer=_one_thread) as pool:
+    with _libraries().limit(limits=1), ThreadPoolExecutor(workers(), initializer=_one_thread) as pool:
         list(pool.map(work, blocks))
 
 
@@ -34,4 +36,14 @@ def side_by_side(*jobs: Callable[[], None]) -> None:
 
 def _one_thread() -> None:
     _here.busy = True
-    threadpool_limits(1, user_api="openmp")  # OpenMP counts its threads for each thread that calls it
+    _libraries().limit(limits=1, user_api="openmp")  # OpenMP counts its threads for each that calls it
+
+
+def _libraries() -> ThreadpoolController:
+    """BLAS and OpenMP as far as they are loaded; looking for them takes 10 ms."""
+    return _found("sklearn" in sys.modules, "scipy.linalg" in sys.modules, "torch" in sys.modules)
+
+
+@cache
+def _found(*loaded: bool) -> ThreadpoolController:
+    return ThreadpoolController()
