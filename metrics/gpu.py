@@ -58,7 +58,8 @@ class _Columns:
         totals = self._sums(rough, rows)
         unsure = squares.new_zeros(len(rows)).bool()
         if k:
-            unsure |= border <= distances[:, -1].square() + SLACK * (squares + self.squares.max())
+            last = distances[:, -1]
+            unsure |= border <= last.square() + SLACK * (squares + (squares.sqrt() + last).square())
         if totals.shape[1]:
             mean = (totals / self.hot.sum(dim=0)).min(dim=1).values
             unsure |= mean < CLOSE * (squares + self.squares.mean()).sqrt()

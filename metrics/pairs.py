@@ -115,8 +115,10 @@ class _Columns:
         order = np.argsort(exact, axis=1, kind="stable")[:, : indices.shape[1]]
         indices[:] = np.take_along_axis(candidates, order, axis=1)
         distances[:] = np.take_along_axis(exact, order, axis=1)
-        slack = SLACK * (self.squares[rows] + self.squares.max())
-        return np.flatnonzero(border <= distances[:, -1] ** 2 + slack)
+        reach, length = distances[:, -1], np.sqrt(self.squares[rows])
+        # What is nearer than the last neighbour cannot be longer than this cell by more than that.
+        slack = SLACK * (length**2 + (length + reach) ** 2)
+        return np.flatnonzero(border <= reach**2 + slack)
 
     def _close(self, squares: Floats, totals: Floats) -> Ints:
         if not totals.shape[1]:

@@ -33,8 +33,8 @@ def nearest_exact(points: Floats | Singles, rows: Ints, k: int) -> tuple[Ints, F
         if width == n - 1:
             continue
         border = np.take_along_axis(rough, candidates, axis=1).max(axis=1)
-        slack = 1e-13 * points.shape[1] * (squares[here] + squares.max())
-        reach = distances[block][:, -1] ** 2 + 2 * slack
+        last, length = distances[block][:, -1], np.sqrt(squares[here])
+        reach = last**2 + 2e-13 * points.shape[1] * (length**2 + (length + last) ** 2)
         for i in np.flatnonzero(border <= reach):
             near = np.flatnonzero(rough[i] <= reach[i])
             exact_row = differences(points, here[i : i + 1], near[None])[0]
