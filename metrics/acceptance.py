@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.special import chdtrc
 
-from metrics.checks import Floats, Ints, codes, mean_of_defined
+from metrics.checks import Floats, Ints, Singles, codes, mean_of_defined
 from metrics.knn import KBET_K, Neighbors, connectivities
 from metrics.pairs import nearest
 from metrics.spectrum import leading_pairs
@@ -16,6 +16,7 @@ from metrics.threads import in_blocks
 
 COMPONENTS = 100
 DENSE_BELOW = 400
+FEW = 4096  # cells of a type whose distances fit 64 MiB
 TRIVIAL = 1e-5  # of an eigenvalue's distance from 1, in single precision
 
 
@@ -99,8 +100,17 @@ def _diffusion_neighbors(graph: sparse.csr_matrix, part: Ints, k: int) -> Ints:
 
 def _around(points: Floats, k: int) -> Ints:
     """Nearest cells (n, k + 1), self first; in the float32 that the eigenvectors were found in."""
-    indices, _ = nearest(points.astype(np.float32), min(k, len(points) - 1))
-    return np.hstack([np.arange(len(points))[:, None], indices])
+    single, n = points.astype(np.float32), len(points)
+    k = min(k, n - 1)
+    found = nearest(single, k)[0] if n > FEW else _nearest_of_few(single, k)
+    return np.hstack([np.arange(n)[:, None], found])
+
+
+def _nearest_of_few(points: Singles, k: int) -> Ints:
+    """Nearest others (n, k) in no order; what float32 cannot tell apart may be either."""
+    rough = np.square(points).sum(axis=1) - 2 * (points @ points.T)
+    np.fill_diagonal(rough, np.inf)
+    return np.argpartition(rough, k - 1, axis=1)[:, :k]
 
 
 def _diffusion_map(graph: sparse.csr_matrix) -> Floats:

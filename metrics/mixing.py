@@ -52,25 +52,24 @@ def _weights(distances: Floats, entropy: float, *, steps: int = 50, tolerance: f
 
     It stops within 1e-5 of the entropy; a better root would move LISI in the seventh digit.
     """
-    beyond = distances - distances[:, :1]  # entropy does not change, and nothing underflows
-    beta = np.ones(len(beyond), dtype=beyond.dtype)
+    near = distances - distances[:, :1]  # entropy does not change, and nothing underflows
+    beta = np.ones(len(near), dtype=near.dtype)
     low, high = np.full_like(beta, -np.inf), np.full_like(beta, np.inf)
-    weights = np.empty_like(beyond)
-    active = np.arange(len(beyond))
+    weights, rows = np.empty_like(near), np.arange(len(near))
     for step in range(steps + 1):
-        raw = np.exp(-beyond[active] * beta[active, None])
+        raw = np.exp(near * -beta[:, None])
         total = raw.sum(axis=1)
-        gap = np.log(total) + beta[active] * (beyond[active] * raw).sum(axis=1) / total - entropy
-        weights[active] = raw / total[:, None]
-        open_ = np.abs(gap) >= tolerance
-        active, wide = active[open_], gap[open_] > 0
-        if not len(active) or step == steps:
+        gap = np.log(total) + beta * np.einsum("ij,ij->i", near, raw) / total - entropy
+        open_ = np.abs(gap) >= tolerance if step < steps else np.zeros(len(gap), dtype=bool)
+        if not open_.all():
+            weights[rows[~open_]] = raw[~open_] / total[~open_, None]
+            rows, near, gap = rows[open_], near[open_], gap[open_]
+            beta, low, high = beta[open_], low[open_], high[open_]
+        if not len(rows):
             break
-        low[active] = np.where(wide, beta[active], low[active])
-        high[active] = np.where(wide, high[active], beta[active])
-        middle = (low[active] + high[active]) / 2
-        one_sided = np.where(wide, beta[active] * 2, beta[active] / 2)
-        beta[active] = np.where(np.isinf(middle), one_sided, middle)
+        low, high = np.where(gap > 0, beta, low), np.where(gap > 0, high, beta)
+        middle = (low + high) / 2
+        beta = np.where(np.isinf(middle), np.where(gap > 0, beta * 2, beta / 2), middle)
     return weights
 
 
