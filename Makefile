@@ -23,7 +23,7 @@ lint: .venv/.installed
 	$(BIN)/snakemake --lint
 
 unit: .venv/.installed
-	$(BIN)/python -m pytest -m "not e2e" --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e" --numprocesses 2 --dist loadfile --durations=10
 
 e2e: .venv/.installed
 	$(BIN)/python -m pytest -m e2e --durations=10

@@ -19,14 +19,25 @@ def workers() -> int:
 
 
 def in_blocks(n: int, step: int, work: Callable[[slice], None]) -> None:
-    """Call ``work`` on slices of n rows; one BLAS thread each, and no threads within threads."""
+    """Call ``work`` on slices of n rows; one BLAS thread each, and no threads within threads.
+
+    The same to the last bit on any number of cores.
+    """
     blocks = [slice(start, min(start + step, n)) for start in range(0, n, step)]
-    if getattr(_here, "busy", False) or len(blocks) == 1 or workers() == 1:
-        for block in blocks:
-            work(block)
+    if getattr(_here, "busy", False):
+        _in_turn(blocks, work)
         return
-    with _libraries().limit(limits=1), ThreadPoolExecutor(workers(), initializer=_one_thread) as pool:
-        list(pool.map(work, blocks))
+    with _libraries().limit(limits=1):
+        if len(blocks) == 1 or workers() == 1:
+            _in_turn(blocks, work)
+            return
+        with ThreadPoolExecutor(workers(), initializer=_one_thread) as pool:
+            list(pool.map(work, blocks))
+
+
+def _in_turn(blocks: list[slice], work: Callable[[slice], None]) -> None:
+    for block in blocks:
+        work(block)
 
 
 def side_by_side(*jobs: Callable[[], None]) -> None:

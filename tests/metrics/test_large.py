@@ -6,6 +6,7 @@ import pytest
 import metrics
 from metrics import gpu, knn, pairs
 from metrics.index import nearest_by_index
+from metrics.threads import in_blocks
 
 RANDOM = np.random.default_rng(0)
 KIND = RANDOM.integers(0, 4, 1500)
@@ -91,3 +92,17 @@ def test_sampled_sums_cover_what_they_say() -> None:
         error = metrics.silhouette_error(drawn)
         held += abs(metrics.silhouette_label(Z, KIND, sums=drawn) - whole) < 1.96 * error
     assert 180 <= held <= 200
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for n in (1, 3):
+        monkeypatch.setattr("metrics.threads.workers", lambda n=n: n)
+        found.append(metrics.scib(Z, KIND, BATCH, reference=Z[:, :5]))
+    assert found[0] == found[1]
+
+
+def test_what_breaks_in_a_thread_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metrics.threads.workers", lambda: 2)
+    with pytest.raises(ZeroDivisionError):
+        in_blocks(10, 1, lambda rows: 1 // (rows.start - 7) and None)
