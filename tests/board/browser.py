@@ -55,6 +55,10 @@ class Browser:
         self.logged("browser")
         self.logged("performance")
         self.do("url", url=page.as_uri())
+        # A large page can still be read when a busy machine's driver says that it is there.
+        loaded = "const done = arguments[0]; const ready = () => done();"
+        loaded += "document.readyState === 'complete' ? ready() : addEventListener('load', ready);"
+        self.do("execute/async", script=loaded, args=[])
 
     def run(self, script: str, *values: Any) -> Any:
         """Value of a function body in the page."""
