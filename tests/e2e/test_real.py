@@ -21,6 +21,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     where = clone(tmp_path_factory.mktemp("real"))
     study = yaml.safe_load((where / "studies/real.yaml").read_text(encoding="utf-8"))
     study |= {"datasets": DATASETS, "models": ["noise", "oracle", "batch_only", "hvg", "pca", "harmony"]}
+    study |= {"baselines": ["hvg", "pca", "harmony"]}
     (where / "real.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     done = run(where, "--config", "study=real.yaml", f"data={data}")
     assert done.returncode == 1, "a refused data set makes the run end non-zero, after the page"
