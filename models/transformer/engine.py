@@ -97,7 +97,7 @@ def pretrain(
         betas=BETAS,
         weight_decay=training.decay,
     )
-    with _repeatable(device):
+    with repeatable(device):
         state = _resume(resume, network=network, optimiser=optimiser, fingerprint=fingerprint)
         every = min(max(schedule.steps // RECORDS, 1), MOST_STEPS_A_RECORD)
         if not state.curve:
@@ -274,7 +274,7 @@ def _resume(
 
 
 @contextlib.contextmanager
-def _repeatable(device: torch.device) -> Iterator[None]:
+def repeatable(device: torch.device) -> Iterator[None]:
     """Deterministic kernels on a CPU, and the caller's random state untouched.
 
     Filling fresh memory, which the deterministic mode adds, guards against reading it before
