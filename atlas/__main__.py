@@ -6,6 +6,8 @@ from contract.cli import dispatch
 
 COMMANDS = {
     "list": ("atlas.list", "list the data sets of a catalogue"),
+    "search": ("atlas.search", "search CELLxGENE Discover for data sets"),
+    "add": ("atlas.add", "write the entry of a CELLxGENE data set into a catalogue"),
     "fetch": ("atlas.fetch", "bring one data set's h5ad here and check its bytes"),
     "prepare": ("atlas.prepare", "turn one h5ad into cells, truth and a split"),
     "simulate": ("atlas.simulate", "write simulated counts along the Cell Ontology"),

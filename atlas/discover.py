@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from atlas.web import Patience, SourceFailed, request, with_retries
+from atlas.web import Patience, SourceFailed, Withdrawn, request, with_retries
 from contract.errors import UserError
 
 API = "https://api.cellxgene.cziscience.com/curation/v1"
 API_VARIABLE = "SCLITMUS_CELLXGENE_API"
 ASSET_DOMAIN = "cellxgene.cziscience.com"
 MAX_ANSWER = 32 << 20
+MAX_INDEX = 512 << 20
+"""The list of all public data sets holds every donor of each."""
 FACTS = (
     "title",
     "citation",
@@ -54,7 +56,8 @@ def api_base() -> str:
 def look_up(source: dict[str, Any], *, base: str, patience: Patience) -> tuple[dict[str, Any], Asset]:
     """Ask for one data set version: the facts stated about it (``None`` where unstated) and its h5ad.
 
-    Without ``dataset_version_id`` the newest version is taken.
+    Without ``dataset_version_id`` the newest version is taken. ``newest_version_id`` says which
+    version is the newest now; ``None`` where Discover does not tell.
 
     Raises
     ------
@@ -62,20 +65,65 @@ def look_up(source: dict[str, Any], *, base: str, patience: Patience) -> tuple[d
         If it does not exist, was withdrawn, is another one than asked for, or
         the answer has neither of the two known shapes.
     """
+    answer, url = describe(source, base=base, patience=patience)
+    asset = _asset(answer, base=base, url=url, patience=patience)
+    _check_host(asset.url, base)
+    history = versions(answer.get("dataset_id"), base=base, patience=patience)
+    newest = history[0].get("dataset_version_id") if history else None
+    return {**{key: answer.get(key) for key in FACTS}, "newest_version_id": newest}, asset
+
+
+def describe(source: dict[str, Any], *, base: str, patience: Patience) -> tuple[dict[str, Any], str]:
+    """Ask for all that is said about one data set version, and the address that said it."""
     url, newest_of = _address(source, base)
     answer = _get(url, patience=patience)
     if newest_of:
-        answer = _first(answer, url)
+        answer = _listed(answer, url)[0]
     if not isinstance(answer, dict):
         raise SourceFailed(f"{url}: answered {type(answer).__name__}, expected one data set")
     if answer.get("tombstone"):
-        raise SourceFailed(f"{url}: withdrawn by its publisher")
+        raise Withdrawn(f"{url}: withdrawn by its publisher")
     for key in ("dataset_version_id", "dataset_id", "collection_id"):
         if key in source and answer.get(key) != source[key]:
             raise SourceFailed(f"{url}: answered {key} {answer.get(key)!r}, asked for {source[key]!r}")
-    asset = _asset(answer, base=base, url=url, patience=patience)
-    _check_host(asset.url, base)
-    return {key: answer.get(key) for key in FACTS}, asset
+    return answer, url
+
+
+def versions(dataset_id: Any, *, base: str, patience: Patience) -> list[dict[str, Any]]:
+    """All versions of a data set, newest first; none where Discover does not tell.
+
+    Raises
+    ------
+    Withdrawn
+        If the data set was taken back: then none of its versions may be used.
+    """
+    if not isinstance(dataset_id, str):
+        return []
+    url = f"{base}/datasets/{dataset_id}/versions"
+    try:
+        found = _listed(_get(url, patience=patience), url)
+    except Withdrawn:
+        raise
+    except SourceFailed:
+        return []
+    if found[0].get("tombstone"):
+        raise Withdrawn(f"{url}: withdrawn by its publisher")
+    return found
+
+
+def collection(collection_id: str, *, base: str, patience: Patience) -> dict[str, Any]:
+    """Ask for one collection: its name, DOI, publisher's date, data sets."""
+    url = f"{base}/collections/{collection_id}"
+    answer = _get(url, patience=patience)
+    if not isinstance(answer, dict):
+        raise SourceFailed(f"{url}: answered {type(answer).__name__}, expected one collection")
+    return answer
+
+
+def public_datasets(*, base: str, patience: Patience) -> list[dict[str, Any]]:
+    """Ask for every public data set, with the name and DOI of its collection; some 2,000 of them."""
+    url = f"{base}/datasets"
+    return _listed(_get(url, patience=patience, most=MAX_INDEX), url)
 
 
 def _address(source: dict[str, Any], base: str) -> tuple[str, bool]:
@@ -87,26 +135,29 @@ def _address(source: dict[str, Any], base: str) -> tuple[str, bool]:
     return f"{base}/datasets/{source['dataset_id']}/versions", True
 
 
-def _first(answer: Any, url: str) -> Any:
-    if not isinstance(answer, list) or not answer:
-        raise SourceFailed(f"{url}: expected a list of versions, found {str(answer)[:60]!r}")
-    return answer[0]
+def _listed(answer: Any, url: str) -> list[dict[str, Any]]:
+    """A list of data sets, bare or as ``{"datasets": […]}``: the interface's description has both."""
+    found = answer.get("datasets") if isinstance(answer, dict) else answer
+    if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
+        raise SourceFailed(f"{url}: expected a list of data sets, found {str(answer)[:60]!r}")
+    return found
 
 
-def _get(url: str, *, patience: Patience) -> Any:
-    """GET one JSON document of at most ``MAX_ANSWER`` bytes."""
+def _get(url: str, *, patience: Patience, most: int | None = None) -> Any:
+    """GET one JSON document of at most ``most`` (``MAX_ANSWER``) bytes."""
+    limit = MAX_ANSWER if most is None else most
 
     def once() -> bytes:
         with request(url, patience=patience) as response:
-            body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
-        if len(body) > MAX_ANSWER:
-            raise SourceFailed(f"{url}: an answer of more than {MAX_ANSWER} bytes")
+            body = response.raw.read(limit + 1, decode_content=True)
+        if len(body) > limit:
+            raise SourceFailed(f"{url}: an answer of more than {limit} bytes")
         return body
 
     body = with_retries(once, patience=patience)
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SourceFailed(f"{url}: the answer is not JSON: {body[:60]!r}") from None
 
 

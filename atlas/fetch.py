@@ -138,6 +138,8 @@ def _downloaded(dataset: Dataset, path: Path, patience: Patience) -> tuple[Path,
         patience=patience,
     )
     write_json(said, facts)
+    if facts["newest_version_id"] not in (None, facts["dataset_version_id"]):
+        print(f"{dataset.id}: superseded by version {facts['newest_version_id']}", file=sys.stderr)
     if dataset.sha256 is None:
         version = facts["dataset_version_id"]
         print(f'{dataset.id}: pin what came: version {version}, sha256: "{found}"', file=sys.stderr)

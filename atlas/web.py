@@ -22,6 +22,14 @@ class SourceFailed(Exception):
     """The source cannot be had (gone, wrong bytes, network down): a result, told in one line."""
 
 
+class Absent(SourceFailed):
+    """The server knows no such thing, or does not show it: another address may."""
+
+
+class Withdrawn(SourceFailed):
+    """The publisher took it back: a pinned copy may not be used either."""
+
+
 class Interrupted(Exception):
     """A transfer broke off and may be tried again, after ``wait`` seconds if the server named a time."""
 
@@ -123,8 +131,13 @@ def _check_status(response: requests.Response) -> None:
     what = f"{bare(response.url)}: HTTP {status} {response.reason or ''}".strip()
     if status == 429 or status >= 500:
         raise Interrupted(what, wait=_retry_after(response.headers.get("Retry-After")))
-    meaning = {404: ": no such thing there", 410: ": withdrawn by its publisher", 403: ": access refused"}
-    raise SourceFailed(what + meaning.get(status, ""))
+    kinds = {
+        403: (Absent, ": access refused"),
+        404: (Absent, ": no such thing there"),
+        410: (Withdrawn, ": withdrawn by its publisher"),
+    }
+    kind, meaning = kinds.get(status, (SourceFailed, ""))
+    raise kind(what + meaning)
 
 
 def bare(url: str) -> str:

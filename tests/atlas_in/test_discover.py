@@ -117,7 +117,7 @@ def test_a_version_of_another_data_set_is_refused(server, ask):
 @pytest.mark.parametrize("value", [[], {}, NEW])
 def test_versions_must_be_a_list(server, ask, value):
     server.put(VERSIONS_PATH, answer(value))
-    with pytest.raises(SourceFailed, match="a list of versions"):
+    with pytest.raises(SourceFailed, match="a list of data sets"):
         ask({"kind": "cellxgene", "dataset_id": DATASET})
 
 
@@ -172,3 +172,18 @@ def test_the_base_is_cellxgene_unless_the_environment_says_so(monkeypatch):
     monkeypatch.setenv("SCLITMUS_CELLXGENE_API", "mirror")
     with pytest.raises(UserError, match="SCLITMUS_CELLXGENE_API"):
         api_base()
+
+
+def test_a_newer_version_is_told(server, ask):
+    server.put(VERSION_PATH, answer(NEW))
+    assert ask(BY_VERSION)[0]["newest_version_id"] is None  # the server does not tell
+    server.put(VERSIONS_PATH, answer({"datasets": [changed(dataset_version_id="newer"), NEW]}))
+    assert ask(BY_VERSION)[0]["newest_version_id"] == "newer"
+
+
+@pytest.mark.parametrize("step", [status(410), answer([changed(tombstone=True)])])
+def test_a_version_of_a_withdrawn_data_set_is_refused(server, ask, step):
+    server.put(VERSION_PATH, answer(NEW))
+    server.put(VERSIONS_PATH, step)
+    with pytest.raises(SourceFailed, match="withdrawn"):
+        ask(BY_VERSION)
