@@ -12,6 +12,7 @@ from models.registry import ADAPTERS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from models.labelled import Labelled
     from models.protocol import Embedder, Trainable
 
 
@@ -40,6 +41,18 @@ def construct(
         given["truth"] = truth
     if adapter.resumable:
         given["workdir"] = workdir
+    return kind(build(adapter.options, contestant["options"], where=name), **given)
+
+
+def construct_labelled(contestant: Mapping[str, Any], *, state: Path | None, workdir: Path) -> "Labelled":
+    """Make a contestant that is given labels; ``state`` is what training on a corpus left, if anything."""
+    kind, name = load_class(contestant["target"]), contestant["name"]
+    given: dict[str, Any] = {} if state is None else {"checkpoint": state}
+    if contestant["resumable"]:
+        given["workdir"] = workdir
+    adapter = ADAPTERS.get(contestant["adapter"])
+    if adapter is None:
+        return kind(**contestant["options"], **given)
     return kind(build(adapter.options, contestant["options"], where=name), **given)
 
 

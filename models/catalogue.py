@@ -17,6 +17,8 @@ from models.registry import ADAPTERS, Adapter, user_class
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "models.schema.yaml"
 RECIPES = Path(__file__).resolve().parent / "transformer" / "recipes"
 OUTSIDE_TOLERANCE = 1e-4
+DEFAULT_HEAD = "logistic"
+"""The classifier on the embedding of a contestant that is given labels and names no other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,9 @@ class Contestant:
 
     ``target`` is the ``module:attr`` that runs. ``options`` are checked and complete. ``fits`` says on
     whose counts it is fitted, one run each; with a ``corpus`` that is always ``none``. ``timeout``
-    is in seconds. ``card`` is what is known before it runs.
+    is in seconds. ``card`` is what is known before it runs. ``labelled``: it learns from labels of
+    training cells and predicts, it is never asked for an embedding alone. ``head`` is the classifier
+    that stands on its embedding where it is given labels; null where it has its own.
     """
 
     name: str
@@ -49,6 +53,13 @@ class Contestant:
     resumable: bool
     timeout: float | None
     card: ModelCard
+    labelled: bool = False
+    head: str | None = DEFAULT_HEAD
+
+    @property
+    def predicts(self) -> bool:
+        """Whether it can be given labels: not where it is handed the truth, or sees the test cells."""
+        return not self.needs_truth and (self.labelled or set(self.fits) != {"all"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +128,8 @@ def _contestant(
     adapter_name = _adapter_name(entry, where=where)
     adapter = _adapter(adapter_name, where=where)
     options = _options(adapter_name, adapter, entry, folder=folder, where=where)
+    if adapter.labelled and "head" in entry:
+        raise UserError(f"{where}: head", found=f"beside adapter {adapter_name!r}", todo="leave it out")
     corpus = _corpus_of(name, entry, adapter_name, adapter, corpora, where=where)
     card = _card(name, entry, adapter_name, adapter, where=where)
     if corpus:
@@ -135,6 +148,8 @@ def _contestant(
         resumable=adapter.resumable,
         timeout=entry.get("timeout"),
         card=card,
+        labelled=adapter.labelled or "head" in entry,
+        head=None if adapter.labelled else entry.get("head", DEFAULT_HEAD),
     )
 
 

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,24 +22,27 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    Stage = Callable[[dict[str, Any], Path], dict[str, Any]]
 
-def main(path: Path) -> None:
+
+def run(path: Path, stages: "Mapping[str, Stage]") -> None:
     """Do what a request says; the report says what came of it, be it an error."""
     request = read_json(path)
-    stage = {"embed": _embed, "pretrain": _pretrain}[request["stage"]]
+    stage = stages[request["stage"]]
     try:
         report = {"status": "ok", "reason": "", **stage(request, Path(request["folder"]))}
     except NotApplicable as error:
-        report = {"status": "not_applicable", "reason": _one_line(str(error))}
+        report = {"status": "not_applicable", "reason": one_line(str(error))}
     except UserError as error:
         report = {"status": "failed", "reason": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever a contestant raises is a result
         traceback.print_exc()
-        report = {"status": "failed", "reason": _one_line(f"{type(error).__name__}: {error}")}
+        report = {"status": "failed", "reason": one_line(f"{type(error).__name__}: {error}")}
     write_json(Path(request["folder"]) / "report.json", report)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A reason, cut to 400 letters."""
     short = " ".join(text.split())
     return short if len(short) <= 400 else f"{short[:399]}…"
 
@@ -51,15 +55,15 @@ def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     contestant, seed, fit = request["contestant"], request["seed"], request["fit"]
     data = Path(request["data"])
-    _import_torch_for(contestant)
-    _make_repeatable(seed)  # a class may draw when it is made
-    cells = _read_cells(data / "cells.h5ad")
+    import_torch_for(contestant)
+    make_repeatable(seed)  # a class may draw when it is made
+    cells = read_cells(data / "cells.h5ad")
     truth = _read_rows(data / "truth.parquet", cells) if contestant["needs_truth"] else None
     if request["state"] is None:
         embedder = construct(contestant, seed=seed, truth=truth)
     else:
         embedder = restore(contestant, Path(request["state"]))
-    _make_repeatable(seed)
+    make_repeatable(seed)
     clock = time.perf_counter()
     if fit != "none":
         embedder = embedder.fit(_fit_cells(cells, data, fit=fit), seed=seed)
@@ -75,7 +79,7 @@ def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         "width": int(embedding.values.shape[1]),
         "constant_columns": embedding.constant_columns,
         "seconds": {"fit": fitted - clock if fit != "none" else None, "embed": embedded - fitted},
-        **_device(),
+        **device(),
         **_own_card(contestant, embedder),
         **_own_input(contestant, cells),
     }
@@ -85,12 +89,12 @@ def _pretrain(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     from models.build import construct, require_trainable
 
     contestant, seed = request["contestant"], request["seed"]
-    cells = _read_cells(Path(request["corpus"]) / "cells.h5ad")
-    _import_torch_for(contestant)
-    _make_repeatable(seed)
+    cells = read_cells(Path(request["corpus"]) / "cells.h5ad")
+    import_torch_for(contestant)
+    make_repeatable(seed)
     embedder = construct(contestant, seed=seed, workdir=Path(request["work"]))
     require_trainable(type(embedder), where=contestant["name"])
-    _make_repeatable(seed)
+    make_repeatable(seed)
     clock = time.perf_counter()
     embedder = embedder.fit(cells, seed=seed)
     seconds = time.perf_counter() - clock
@@ -100,12 +104,13 @@ def _pretrain(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         "made": ["state"],
         "n": cells.n_obs,
         "seconds": {"pretrain": seconds},
-        **_device(),
+        **device(),
         **_own_card(contestant, embedder),
     }
 
 
-def _read_cells(path: Path) -> "AnnData":
+def read_cells(path: Path) -> "AnnData":
+    """Cells of a prepared data set; none at all is not applicable."""
     import anndata
 
     cells = anndata.read_h5ad(path)
@@ -133,13 +138,13 @@ def _fit_cells(cells: "AnnData", data: Path, *, fit: str) -> "AnnData":
     return cells[part.to_numpy()].copy()
 
 
-def _import_torch_for(contestant: dict[str, Any]) -> None:
+def import_torch_for(contestant: dict[str, Any]) -> None:
     """A user's class may draw from torch's global generator, which can be seeded only once it is there."""
     if ":" in contestant["adapter"] and importlib.util.find_spec("torch"):
         importlib.import_module("torch")
 
 
-def _make_repeatable(seed: int) -> None:
+def make_repeatable(seed: int) -> None:
     """Seed every global generator that a contestant may use, and ask torch for repeatable kernels."""
     import numpy as np
 
@@ -159,7 +164,7 @@ def _threads() -> int:
     return int(text) if text.isdigit() and int(text) > 0 else 1
 
 
-def _device() -> dict[str, Any]:
+def device() -> dict[str, Any]:
     """The device that was used, and the most of its memory that was allocated at once."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
@@ -186,4 +191,4 @@ def _own_input(contestant: dict[str, Any], cells: "AnnData") -> dict[str, Any]:
 
 if __name__ == "__main__":
     end_with_parent()
-    main(Path(sys.argv[1]))
+    run(Path(sys.argv[1]), {"embed": _embed, "pretrain": _pretrain})

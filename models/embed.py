@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     done, run = _embed(args, contestant)
     if done.outcome.status != "ok":
         _write_empty(args.out / "embedding.npy")
-    spent = None if args.checkpoint is None else _pretrain_seconds(args.checkpoint)
+    spent = None if args.checkpoint is None else pretrain_seconds(args.checkpoint)
     write_json(args.out / "run.json", run)
     write_json(args.out / "cost.json", cost(done, pretrain=spent))
     done.outcome.write(args.out / "outcome.json")
@@ -48,18 +48,25 @@ def main(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, contestant: Contestant) -> None:
     where = f"{args.models}: {contestant.name}"
+    if contestant.labelled:
+        raise UserError(where, found="embed", expected="predict: it learns from labels")
     if args.fit not in contestant.fits:
         raise UserError(where, found=f"--fit {args.fit}", expected=f"one of {', '.join(contestant.fits)}")
     if args.truth != contestant.needs_truth:
         found = "--truth" if args.truth else "no --truth"
         expected = "labels for oracles only" if args.truth else "--truth: it is an oracle"
         raise UserError(where, found=found, expected=expected)
-    if (args.checkpoint is not None) != (contestant.corpus is not None):
-        found = "no --checkpoint" if args.checkpoint is None else "--checkpoint"
-        expected = "what it was trained to" if contestant.corpus else "none: it is not trained on a corpus"
-        raise UserError(where, found=found, expected=expected)
+    check_checkpoint(args.checkpoint, contestant, where=where)
     if args.seed < 0:
         raise UserError("--seed", found=str(args.seed), expected="0 or more")
+
+
+def check_checkpoint(checkpoint: Path | None, contestant: Contestant, *, where: str) -> None:
+    """A checkpoint is there exactly where the contestant was trained on a corpus; else a ``UserError``."""
+    if (checkpoint is not None) != (contestant.corpus is not None):
+        found = "no --checkpoint" if checkpoint is None else "--checkpoint"
+        expected = "what it was trained to" if contestant.corpus else "none: it is not trained on a corpus"
+        raise UserError(where, found=found, expected=expected)
 
 
 def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict[str, Any]]:
@@ -84,12 +91,12 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
     }
     earlier = read_outcome(args.data / "outcome.json", todo="run `python -m atlas prepare` first")
     if earlier.status != "ok":
-        return Done(_passed_on(earlier, "prepare"), {}, None), run
+        return Done(passed_on(earlier, "prepare"), {}, None), run
     run["inputs"] = hashes(inputs)
     if args.checkpoint is not None:
         earlier = read_outcome(args.checkpoint / "outcome.json", todo="run `python -m models pretrain` first")
         if earlier.status != "ok":
-            return Done(_passed_on(earlier, "pretrain"), {}, None), run
+            return Done(passed_on(earlier, "pretrain"), {}, None), run
         run["checkpoint"] = read_json(args.checkpoint / "run.json")
         if run["checkpoint"]["model"] != contestant.name or run["checkpoint"]["seed"] != args.seed:
             found = "{model}, seed {seed}".format(**run["checkpoint"])
@@ -111,14 +118,15 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
     return done, run
 
 
-def _passed_on(earlier: Outcome, stage: str) -> Outcome:
+def passed_on(earlier: Outcome, stage: str) -> Outcome:
     """The stage that stopped is told where an earlier step did not tell it."""
     return Outcome(
         status=earlier.status, stage=earlier.stage or stage, reason=earlier.reason, log_tail=earlier.log_tail
     )
 
 
-def _pretrain_seconds(checkpoint: Path) -> float | None:
+def pretrain_seconds(checkpoint: Path) -> float | None:
+    """What the training on a corpus took, if it was measured."""
     path = checkpoint / "cost.json"
     return read_json(path)["seconds"]["pretrain"] if path.is_file() else None
 

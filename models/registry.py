@@ -1,39 +1,12 @@
 """Adapters by name: what each is, and where its class lies. Importing this loads no class."""
 
-from dataclasses import dataclass
-
 from models import options
+from models.adapter import Adapter
 from models.card import ModelCard
 
 OURS = "this repository"
 LICENSE = "BSD-3-Clause"
 FITS = ("train", "all", "none")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Adapter:
-    """One way to become a contestant.
-
-    ``target`` is ``module:attr``, loaded when it runs. ``fits`` says on whose counts it can be
-    fitted. Its class is called with its ``options``; with ``truth=`` (a table, index = cell names)
-    where it ``needs_truth``, with ``seed=`` where it is ``seeded`` (it draws without being fitted),
-    and with ``workdir=`` for files that let a killed training go on where it is ``resumable``.
-    ``saves``: it can be trained on a corpus, then ``save`` and ``load``. ``tells_card``: only its
-    checkpoint knows its card in full.
-    """
-
-    target: str
-    about: str
-    fits: tuple[str, ...]
-    stochastic: bool
-    options: type
-    card: ModelCard | None
-    control: bool = False
-    needs_truth: bool = False
-    saves: bool = False
-    resumable: bool = False
-    seeded: bool = False
-    tells_card: bool = False
 
 
 def _control(attr: str, about: str, *, kind: type, saw: tuple[str, ...], stochastic: bool = True) -> Adapter:

@@ -47,14 +47,20 @@ def forget(out: Path, names: Sequence[str]) -> None:
 
 
 def run_child(
-    stage: str, contestant: Contestant, request: Mapping[str, Any], *, out: Path, timeout: float | None
+    stage: str,
+    contestant: Contestant,
+    request: Mapping[str, Any],
+    *,
+    out: Path,
+    timeout: float | None,
+    module: str = child.__name__,
 ) -> Done:
     """Run one stage of a contestant; what it made is moved to ``out`` only if all went well."""
     folder = Path(tempfile.mkdtemp(prefix=".step-", dir=out))
     try:
         about = {"stage": stage, "folder": str(folder), "contestant": dataclasses.asdict(contestant)}
         write_json(folder / "request.json", about | dict(request))
-        ended = supervise(child.__name__, folder / "request.json", timeout=timeout)
+        ended = supervise(module, folder / "request.json", timeout=timeout)
         path = folder / "report.json"
         report = read_json(path) if path.is_file() else {}
         outcome = _outcome(stage, ended, report, timeout=timeout)

@@ -69,6 +69,8 @@ def supervise(module: str, argument: Path, *, timeout: float | None) -> Ended:
         child.wait()
         child.stdin.close()
     reader.join(timeout=5)
+    if not reader.is_alive():
+        child.stdout.close()
     return Ended(child.returncode, timed_out, _last_lines(bytes(tail)), _peak_of_children())
 
 

@@ -1,0 +1,137 @@
+"""Classifiers that stand on an embedding, or on any table of numbers, as a contestant's head.
+
+All learn from labelled training cells alone and give no class a weight. Each has three candidates
+for its one hyper-parameter: the same small search, by balanced accuracy on validation units.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import recall_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import LinearSVC
+
+from contract.errors import NotApplicable
+from models.labelled import Labels, Prediction
+from models.validation import validation_cells
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """``build`` makes a classifier from a value and a seed; ``name`` is the hyper-parameter's.
+
+    The first of ``values`` is taken where there is nothing to choose by. ``linear``: columns are
+    standardised by the training cells first, as an L2 penalty needs.
+    """
+
+    build: Callable[[float, int], Any]
+    name: str
+    values: tuple[float, ...]
+    linear: bool = False
+
+
+HEADS: Mapping[str, Head] = {
+    "logistic": Head(
+        build=lambda value, seed: LogisticRegression(C=value, max_iter=1000),
+        name="C",
+        values=(0.1, 1.0, 0.01),
+        linear=True,
+    ),
+    "svm": Head(
+        build=lambda value, seed: LinearSVC(C=value, random_state=seed),
+        name="C",
+        values=(0.01, 0.1, 0.001),
+        linear=True,
+    ),
+    "boosting": Head(
+        build=lambda value, seed: HistGradientBoostingClassifier(
+            learning_rate=value, max_iter=60, early_stopping=False, random_state=seed
+        ),
+        name="learning_rate",
+        values=(0.1, 0.3, 0.03),
+    ),
+    "knn": Head(
+        build=lambda value, seed: KNeighborsClassifier(
+            n_neighbors=int(value), weights="distance", algorithm="brute"
+        ),
+        name="n_neighbors",
+        values=(15, 5, 50),
+    ),
+}
+
+
+def classify(head: str, Z: np.ndarray, labels: Labels, Z_test: np.ndarray, *, seed: int) -> Prediction:
+    """Fit a head on the labelled rows of ``Z`` (N, D) and apply it to ``Z_test`` (M, D).
+
+    Raises
+    ------
+    NotApplicable
+        If the labelled cells are of fewer than two types.
+    """
+    given = labels.given
+    if len(labels.classes) < 2:
+        raise NotApplicable(f"the labelled training cells are of {len(labels.classes)} type(s)")
+    known, Z, kind = labels.take(given), np.asarray(Z, dtype=np.float64)[given], HEADS[head]
+    label = known.label.astype(str)
+    validation = validation_cells(known.unit, given=known.given)
+    value = kind.values[0]
+    if len(set(label[~validation])) > 1 and validation.any():
+        gains = [_held_out(kind, v, Z, label, validation, seed=seed) for v in kind.values]
+        value = kind.values[int(np.argmax(gains))]
+    found = _predict(kind, value, Z, label, np.asarray(Z_test, dtype=np.float64), seed=seed)
+    return Prediction(
+        classes=found[0], probabilities=found[1], unseen_score=found[2], chosen={kind.name: value}
+    )
+
+
+def _held_out(
+    kind: Head, value: float, Z: np.ndarray, label: np.ndarray, validation: np.ndarray, *, seed: int
+) -> float:
+    """Balanced accuracy over the types of the validation cells."""
+    fit = ~validation
+    classes, probability, _ = _predict(kind, value, Z[fit], label[fit], Z[validation], seed=seed)
+    answer, true = np.array(classes)[probability.argmax(axis=1)], label[validation]
+    return recall_score(true, answer, average="macro", labels=sorted(set(true)))
+
+
+def _predict(
+    kind: Head, value: float, Z: np.ndarray, label: np.ndarray, Z_test: np.ndarray, *, seed: int
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Classes, probabilities, and how unlike the training cells each test cell is."""
+    if kind.linear:
+        Z, Z_test = _rotated(*_standardised(Z, Z_test))
+    if kind.name == "n_neighbors":
+        value = min(value, len(Z))
+    model = kind.build(value, seed).fit(Z, label)
+    classes = [str(name) for name in model.classes_]
+    if hasattr(model, "predict_proba"):
+        probability = model.predict_proba(Z_test)
+        unseen = 1 - probability.max(axis=1)
+    else:  # a margin is no probability: its softmax is not calibrated, and ECE says so
+        margin = model.decision_function(Z_test)
+        margin = np.column_stack([-margin, margin]) if margin.ndim == 1 else margin
+        probability, unseen = softmax(margin, axis=1), -margin.max(axis=1)
+    if isinstance(model, KNeighborsClassifier):  # votes are 0 or 1 for most cells, distances are not
+        unseen = model.kneighbors(Z_test)[0].mean(axis=1)
+    return classes, probability, unseen
+
+
+def _standardised(Z: np.ndarray, Z_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and scale by the training cells; a column that is constant there says nothing and becomes 0."""
+    centre, spread = Z.mean(axis=0), Z.std(axis=0)
+    constant = spread <= 1e-12 * np.maximum(1.0, np.abs(centre))
+    scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, spread))
+    return (Z - centre) * scale, (Z_test - centre) * scale
+
+
+def _rotated(Z: np.ndarray, Z_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates in the row space of ``Z``: the same L2 solution in fewer columns when D exceeds N."""
+    if Z.shape[1] <= Z.shape[0]:
+        return Z, Z_test
+    basis = np.linalg.qr(Z.T)[0]
+    return Z @ basis, Z_test @ basis

@@ -1,0 +1,163 @@
+"""``python -m models predict``: one data set, one contestant, all folds → ``predictions.parquet``.
+
+Each fold is answered in a process of its own, which is handed the labels of its training rows and no
+other: ``models.fold`` says what it may see.
+"""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from contract.errors import UserError
+from contract.files import atomic, read_json, write_json
+from contract.outcome import Outcome
+from models import answer
+from models.catalogue import Contestant, find_contestant
+from models.embed import check_checkpoint, passed_on, pretrain_seconds
+from models.step import Done, cost, exit_status, forget, hashes, read_outcome, run_child, say, versions
+
+FILES = ("outcome.json", "predictions.parquet", "run.json", "cost.json")
+WITH_LABELS = "labels"
+"""As ``fit`` of a run: fitted on training units with their labels."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to learn from, with what, and where to."""
+    parser.add_argument("--models", type=Path, default=Path("models.yaml"), metavar="PATH")
+    parser.add_argument("--model", required=True, metavar="NAME", help="a name in the catalogue")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a prepared data set")
+    parser.add_argument("--folds", type=Path, required=True, metavar="DIR", help="what `tasks folds` left")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="what `pretrain` left")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="a fold, instead of the catalogue's")
+    parser.add_argument("--last-attempt", action="store_true", help="a kill for memory is a result, too")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Predict; always writes the four files, and is 0 unless the child was killed for memory."""
+    contestant, _ = find_contestant(args.models, args.model)
+    where = f"{args.models}: {contestant.name}"
+    check_checkpoint(args.checkpoint, contestant, where=where)
+    if not contestant.predicts:
+        raise UserError(where, found=contestant.adapter, expected="a contestant that can be given labels")
+    if args.seed < 0:
+        raise UserError("--seed", found=str(args.seed), expected="0 or more")
+    forget(args.out, FILES)
+    done, run = _predict(args, contestant)
+    if done.outcome.status != "ok":
+        write_predictions(args.out / "predictions.parquet", [])
+    spent = None if args.checkpoint is None else pretrain_seconds(args.checkpoint)
+    write_json(args.out / "run.json", run)
+    write_json(args.out / "cost.json", cost(done, pretrain=spent))
+    done.outcome.write(args.out / "outcome.json")
+    say(done.outcome)
+    return exit_status(done, last_attempt=args.last_attempt)
+
+
+def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict[str, Any]]:
+    """What became of it, and ``run.json``."""
+    run = {
+        "dataset": args.data.resolve().name,
+        "model": contestant.name,
+        "fit": WITH_LABELS,
+        "seed": args.seed,
+        "control": contestant.control,
+        "card": _with_labels(contestant.card.as_dict()),
+        "options": contestant.options | ({"head": contestant.head} if contestant.head else {}),
+        "inputs": {},
+        "checkpoint": None,
+        "folds": {},
+        "versions": versions(),
+    }
+    for folder, stage, todo in (
+        (args.data, "prepare", "run `python -m atlas prepare` first"),
+        (args.folds, "folds", "run `python -m tasks folds` first"),
+        (args.checkpoint, "pretrain", "run `python -m models pretrain` first"),
+    ):
+        earlier = None if folder is None else read_outcome(folder / "outcome.json", todo=todo)
+        if earlier is not None and earlier.status != "ok":
+            return Done(passed_on(earlier, stage), {}, None), run
+    if args.checkpoint is not None:
+        run["checkpoint"] = read_json(args.checkpoint / "run.json")
+    folds = sorted(path.parent for path in args.folds.glob("*/fold.json"))
+    run["inputs"] = hashes(
+        {"cells.h5ad": args.data / "cells.h5ad"}
+        | {f"{fold.name}/train.parquet": fold / "train.parquet" for fold in folds}
+    )
+    done = [_fold(args, contestant, fold) for fold in folds]
+    run["folds"] = {fold.name: _told(one.report) for fold, one in zip(folds, done, strict=True)}
+    made = [args.out / f"{fold.name}.parquet" for fold in folds]
+    if all(one.outcome.status == "ok" for one in done):
+        write_predictions(args.out / "predictions.parquet", [path for path in made if path.is_file()])
+    for path in made:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(args.out / "work", ignore_errors=True)
+    card = next((one.report["card"] for one in done if "card" in one.report), None)
+    run["card"] = run["card"] if card is None else _with_labels(card)
+    return joined(done), run
+
+
+def _fold(args: argparse.Namespace, contestant: Contestant, fold: Path) -> Done:
+    """Answer one fold; its table is put beside the others under the fold's name."""
+    request = {
+        "seed": args.seed,
+        "data": str(args.data),
+        "fold": str(fold),
+        "state": None if args.checkpoint is None else str(args.checkpoint / "state"),
+        "work": str((args.out / "work" / fold.name).resolve()),
+    }
+    timeout = args.timeout or contestant.timeout
+    done = run_child("predict", contestant, request, out=args.out, timeout=timeout, module=answer.__name__)
+    table = args.out / "predictions.parquet"
+    if table.is_file():
+        table.rename(args.out / f"{fold.name}.parquet")
+    return done
+
+
+def joined(done: Sequence[Done]) -> Done:
+    """One outcome of all folds: the first that is not ok; not applicable where no question was answered."""
+    bad = next((one.outcome for one in done if one.outcome.status != "ok"), None)
+    answers = [answer for one in done for answer in one.report.get("questions", {}).values()]
+    if bad is None and not any(answer["status"] == "ok" for answer in answers):
+        reason = answers[0]["reason"] if answers else "there is no fold"
+        bad = Outcome(status="not_applicable", stage="predict", reason=reason)
+    seconds = [one.report["seconds"] for one in done if "seconds" in one.report]
+    report = dict(done[-1].report) if done else {}
+    if seconds:
+        report["seconds"] = {key: sum(s[key] for s in seconds) for key in ("fit", "embed")}
+    report["n"] = sum(one.report.get("n", 0) for one in done)
+    peaks = [one.peak_rss_bytes for one in done if one.peak_rss_bytes is not None]
+    return Done(
+        bad or Outcome(status="ok", stage="predict"),
+        report,
+        max(peaks, default=None),
+        any(one.killed for one in done),
+    )
+
+
+def write_predictions(path: Path, tables: Sequence[Path]) -> None:
+    """Join the tables of folds; a class that a fold did not know is null there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [("fold", pa.string()), ("question", pa.string()), ("cell", pa.string())]
+    columns += [("predicted", pa.string()), ("unseen_score", pa.float64())]
+    empty = pa.schema(columns).empty_table()
+    read = [pq.read_table(table).replace_schema_metadata(None) for table in tables]
+    with atomic(path) as temporary:
+        whole = pa.concat_tables([empty, *read], promote_options="permissive")
+        pq.write_table(whole, temporary, compression="zstd")
+
+
+def _told(report: dict[str, Any]) -> dict[str, Any]:
+    """What ``run.json`` keeps of a fold's answers: nothing that differs between repeats."""
+    kept = ("status", "reason", "chosen", "curve")
+    questions = report.get("questions", {})
+    return {name: {key: given[key] for key in kept if key in given} for name, given in questions.items()}
+
+
+def _with_labels(card: dict[str, Any]) -> dict[str, Any]:
+    return card | {"saw": sorted({*card["saw"], "train_labels"})}
