@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from board.results import STATUSES, Results, Run
+from board.results import STATUSES, Results, Run, as_is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +20,7 @@ class Covered:
 
 def coverage(results: Results) -> list[Covered]:
     """Every contestant on every data set of the study, whether it has rows or not."""
-    rows = results.rows[results.rows["unit"] == "set"]
+    rows = as_is(results.rows)
     groups = dict(list(rows.groupby(["dataset", "model"], sort=False)))
     return [
         _covered(results, dataset, model, groups.get((dataset, model), rows.iloc[:0]))

@@ -9,7 +9,7 @@ leaves. What a run or a metric gave (failed, undefined, not applicable) never do
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from board.gain import FEWEST_UNITS, MOST_OUTSIDE
+from board.gain import FEWEST_UNITS
 from board.intervals import family_level
 from board.results import DataSet, Results
 from board.verdict import bar
@@ -128,9 +128,7 @@ def _units(entry: DataSet, *, task: str, access: str) -> int:
     parts = entry.report.get("units_by_part", {})
     if access == "inductive" or TASKS[task].readouts:
         return len(parts.get("test", ()))
-    cells = entry.report.get("parts", {})
-    outside = cells.get("excluded", 0) / max(1, sum(cells.values()))
-    return 0 if outside > MOST_OUTSIDE else sum(len(units) for units in parts.values())
+    return sum(len(units) for units in parts.values())
 
 
 def learned_from(entry: DataSet, *, task: str, access: str, fits: set[str]) -> int | None:

@@ -9,7 +9,6 @@ from board.samples import Sample
 
 FEWEST_UNITS = 4  # below this an interval is wider than the metric, and no verdict is given
 FEWEST_TRAININGS = 5  # below this an interval is about these trainings, not about the recipe
-MOST_OUTSIDE = 0.05  # of the cells: those of no known unit are never left out, so they vary unseen
 NO_SPREAD = 1e-9  # gains of units that are equal to rounding tell nothing of the next unit
 
 
@@ -80,8 +79,6 @@ def gain(
         return replace(blank, reason="it is not known how many units were learned from")
     if not paired.per_unit and np.count_nonzero(paired.cells) < 2:
         return replace(blank, reason="it is not known how many cells each unit holds")
-    if own.outside > MOST_OUTSIDE:
-        return replace(blank, reason=f"{own.outside:.0%} of the cells belong to no known unit")
     if paired.per_unit:
         of_units = mean_component(paired.parts)
     else:

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from board.results import Results
+from board.results import Results, as_is
 from metrics.table import Metric
 
 
@@ -48,7 +48,7 @@ class Sheet:
 
 def sheets(results: Results, *, metric_order: Mapping[str, Sequence[str]]) -> list[Sheet]:
     """One sheet a (task, data set, access, readout), in the study's order; metrics in the task's order."""
-    rows = results.rows[results.rows["unit"] == "set"]
+    rows = as_is(results.rows)
     rows = rows.assign(readout=rows["readout"].fillna("none"))
     grouped = dict(list(rows.groupby(["task", "dataset", "access", "readout"], sort=True)))
     tasks, datasets = list(results.study.tasks), list(results.study.datasets)

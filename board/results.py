@@ -22,6 +22,7 @@ IDENTITY = [
     "model",
     "readout",
     "access",
+    "geometry",
     "pretrain_seed",
     "fit_seed",
     "split",
@@ -272,6 +273,11 @@ def run_of(record: Mapping[str, Any]) -> Run:
         overlap=record["overlap"],
         made=record.get("made") or {},
     )
+
+
+def as_is(rows: pd.DataFrame) -> pd.DataFrame:
+    """Values over all cells of embeddings as they are: what is shown of every metric."""
+    return rows[(rows["unit"] == "set") & (rows["geometry"] == "as_is")]
 
 
 def _dataset(name: str, path: Path) -> DataSet:

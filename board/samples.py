@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from tasks.study import Primary
 
 UNIT_KINDS = ("donor:", "batch:")
+Geometry = Literal["as_is", "whitened"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -18,8 +19,7 @@ class Sample:
 
     ``whole`` (S,) holds the value over all cells, NaN where there is none. ``parts``
     (S, U) holds the value of each unit alone (``per_unit``) or with that unit left
-    out, NaN where undefined. ``cells`` (U,) are those of each unit, ``outside`` is the
-    share (0 to 1) of the cells behind ``whole`` that no unit holds. ``reason`` says why
+    out, NaN where undefined. ``cells`` (U,) are those of each unit. ``reason`` says why
     values are missing, ``""`` if none is; ``failed`` counts trainings that failed.
     """
 
@@ -30,7 +30,6 @@ class Sample:
     per_unit: bool
     reason: str
     failed: int = 0
-    outside: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -64,12 +63,12 @@ class _Row(NamedTuple):
 
 
 def primary_samples(
-    rows: pd.DataFrame, primary: Mapping[str, Primary]
+    rows: pd.DataFrame, primary: Mapping[str, Primary], *, geometry: Geometry = "as_is"
 ) -> dict[tuple[str, str, str], dict[str, Sample]]:
     """``(task, dataset, access)`` → contestant → its values on the task's primary metric."""
     groups: dict[tuple[str, str, str], dict[str, list[_Row]]] = {}
     for task, rule in primary.items():
-        chosen = primary_rows(rows, task=task, primary=rule)
+        chosen = primary_rows(rows, task=task, primary=rule, geometry=geometry)
         chosen = chosen.assign(training=training(chosen), n=chosen["n"].fillna(0))
         chosen = chosen.sort_values(["dataset", "access", "model"])
         columns = ["dataset", "access", "model", "training", "unit", "n", "value", "status", "reason"]
@@ -78,12 +77,14 @@ def primary_samples(
     return {key: {model: _sample(own) for model, own in models.items()} for key, models in groups.items()}
 
 
-def primary_rows(rows: pd.DataFrame, *, task: str, primary: Primary) -> pd.DataFrame:
+def primary_rows(
+    rows: pd.DataFrame, *, task: str, primary: Primary, geometry: Geometry = "as_is"
+) -> pd.DataFrame:
     """Rows of one task's primary metric, with its readout where the task has one, and all labels it may see.
 
     What a few labels of each type give (``shots``) is another question.
     """
-    whole = rows["shots"].isna() & rows["draw"].isna()
+    whole = rows["shots"].isna() & rows["draw"].isna() & (rows["geometry"] == geometry)
     chosen = rows[whole & (rows["task"] == task) & (rows["metric"] == primary.metric)]
     return chosen[chosen["readout"] == primary.readout] if primary.readout else chosen
 
@@ -119,7 +120,6 @@ def _sample(rows: Sequence[_Row]) -> Sample:
         cells=cells,
         per_unit=per_unit,
         reason=_reasons(rows),
-        outside=0.0 if per_unit or not n_whole else float(1 - cells.sum() / n_whole),
         failed=len({row.training for row in rows if row.status == "failed" and row.unit == "set"}),
     )
 

@@ -17,13 +17,15 @@ from tasks.cells import Cells
 from tasks.knowledge import Knowledge
 from tasks.measured import Measured, measure, missing
 from tasks.probes import Prediction, knn, logistic
-from tasks.table import TASKS
+from tasks.table import TASKS, Primary
 
 TASK = TASKS["annotation"]
 
 
-def score_annotation(Z: np.ndarray, cells: Cells, *, knowledge: Knowledge) -> list[Measured]:
-    """Measure an embedding ``Z`` (N, D) of N cells by each probe.
+def score_annotation(
+    Z: np.ndarray, cells: Cells, *, knowledge: Knowledge, only: Primary | None = None
+) -> list[Measured]:
+    """Measure an embedding ``Z`` (N, D) of N cells by each probe; or one metric by one probe (``only``).
 
     Returns one value of each metric over all labelled test cells (unit ``set``) and
     one over those of each test unit; where cells have no unit, their batches stand
@@ -32,18 +34,19 @@ def score_annotation(Z: np.ndarray, cells: Cells, *, knowledge: Knowledge) -> li
     """
     labelled = cells.known("label")
     fit, test = labelled & (cells.part == "train"), labelled & (cells.part == "test")
+    asked = {only.readout: (only.metric,)} if only else {r: TASK.metrics_of(r) for r in TASK.readouts}
     reason = _no_question(cells, fit=fit, test=test)
     if reason:
         return [
             missing(metric, status="not_applicable", reason=reason, readout=readout)
-            for readout in TASK.readouts
-            for metric in TASK.metrics_of(readout)
+            for readout, names in asked.items()
+            for metric in names
         ]
     Z = np.asarray(Z, dtype=np.float64)
     return [
         row
-        for readout in TASK.readouts
-        for row in _readout(readout, Z, cells, fit=fit, test=test, knowledge=knowledge)
+        for readout, names in asked.items()
+        for row in _readout(readout, names, Z, cells, fit=fit, test=test, knowledge=knowledge)
     ]
 
 
@@ -88,9 +91,15 @@ class Answers:
 
 
 def _readout(
-    readout: str, Z: np.ndarray, cells: Cells, *, fit: np.ndarray, test: np.ndarray, knowledge: Knowledge
+    readout: str,
+    names: tuple[str, ...],
+    Z: np.ndarray,
+    cells: Cells,
+    *,
+    fit: np.ndarray,
+    test: np.ndarray,
+    knowledge: Knowledge,
 ) -> Iterator[Measured]:
-    names = TASK.metrics_of(readout)
     n = int(test.sum())
     try:
         prediction = predict(readout, Z, cells, fit=fit, test=test)
@@ -151,10 +160,12 @@ def _values(
         if name in MEASURES:
             how = MEASURES[name]
             yield measure(name, lambda how=how: how(answers), n=n, unit=unit, remark=remark, readout=readout)
-    yield from _distances(answers, unit=unit, readout=readout, knowledge=knowledge)
+    yield from _distances(answers, names, unit=unit, readout=readout, knowledge=knowledge)
 
 
-def _distances(answers: Answers, *, unit: str, readout: str, knowledge: Knowledge) -> Iterator[Measured]:
+def _distances(
+    answers: Answers, names: tuple[str, ...], *, unit: str, readout: str, knowledge: Knowledge
+) -> Iterator[Measured]:
     """LCAD over the cells whose true and predicted type have ontology ids that share an ancestor."""
     pairs = zip(answers.true_id, answers.predicted_id, strict=True)
     known = np.array([None not in pair for pair in pairs], dtype=bool)
@@ -175,6 +186,8 @@ def _distances(answers: Answers, *, unit: str, readout: str, knowledge: Knowledg
         return found.mean_errors
 
     for name, compute in (("lcad", lambda: distances().mean_all), ("lcad_errors", of_errors)):
+        if name not in names:
+            continue
         row = measure(name, compute, n=n, unit=unit, readout=readout)
         if row.status == "ok":
             n_used = n - distances().n_undefined

@@ -2,7 +2,7 @@
 
 Each metric stands on the cells that have what it needs (a label, a batch, an
 ontology id), and says on how many. An inductive embedding is measured on its test
-cells alone, a transductive one on all cells.
+cells alone, a transductive one on all cells of known units.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,27 +23,35 @@ TASK = TASKS["integration"]
 
 
 def score_integration(
-    Z: np.ndarray, cells: Cells, *, access: Access, primary: str, knowledge: Knowledge
+    Z: np.ndarray,
+    cells: Cells,
+    *,
+    access: Access,
+    primary: str,
+    knowledge: Knowledge,
+    primary_only: bool = False,
 ) -> list[Measured]:
     """Measure an embedding ``Z`` (N, D) of N cells.
 
-    Returns one value of each metric over the scored cells (unit ``set``), and for
-    ``primary`` one value with each unit left out (``without:<unit>``) where there are
+    Returns one value of each metric (or of ``primary`` only) over the scored cells (unit ``set``),
+    and for ``primary`` one value with each unit left out (``without:<unit>``) where there are
     two units or more. With no split every cell is a test cell.
     """
     rows = scored_cells(cells, access=access)
     Z, cells = np.asarray(Z, dtype=np.float64)[rows], cells.take(rows)
     whole = _Evaluation(Z=Z, cells=cells, knowledge=knowledge)
-    found = [whole.value_of(name, unit="set") for name in TASK.metrics]
+    found = [whole.value_of(name, unit="set") for name in ([primary] if primary_only else TASK.metrics)]
     left_out = _jackknife(Z, cells, primary=primary, knowledge=knowledge)
     return [*found, *(left_out if whole.value_of(primary, unit="set").status == "ok" else ())]
 
 
 def scored_cells(cells: Cells, *, access: Access) -> np.ndarray:
-    """Boolean mask (N,): the test cells for an inductive embedding, all cells for a transductive one."""
-    if access == "transductive":
-        return np.ones(len(cells), dtype=bool)
-    return cells.part == "test"
+    """Boolean mask (N,): the test cells; for a transductive embedding the training cells, too.
+
+    Cells whose unit is unknown (``excluded``) count in neither: they are never left out, so
+    the jackknife would not see that they vary.
+    """
+    return cells.part != "excluded" if access == "transductive" else cells.part == "test"
 
 
 def _jackknife(Z: np.ndarray, cells: Cells, *, primary: str, knowledge: Knowledge) -> Iterator[Measured]:

@@ -12,7 +12,7 @@ from contract.files import atomic
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("study", "dataset", "model", "checkpoint")),
-        *((name, pa.string()) for name in ("adaptation", "readout", "access")),
+        *((name, pa.string()) for name in ("adaptation", "readout", "access", "geometry")),
         *((name, pa.int64()) for name in ("pretrain_seed", "fit_seed")),
         ("split", pa.string()),
         *((name, pa.int64()) for name in ("shots", "draw")),

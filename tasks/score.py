@@ -11,20 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from atlas.ontology import cell_ontology
 from contract.errors import UserError, suggestion
 from contract.files import write_json
 from contract.outcome import Outcome
-from metrics import TABLE
+from metrics import TABLE, Undefined
 from tasks.annotation import score_annotation
 from tasks.cells import Cells, read_cells
+from tasks.geometry import Geometry, whiten
 from tasks.integration import Access, score_integration
 from tasks.knowledge import Knowledge
 from tasks.measured import Measured, missing
 from tasks.rows import write_rows
 from tasks.runs import Run, corpus_of, read_overlaps, read_run
 from tasks.study import Study, read_study
-from tasks.table import TASKS
+from tasks.table import TASKS, Primary
 
 SPLIT = "0"
 """Name of the one split that ``atlas prepare`` makes."""
@@ -143,22 +146,49 @@ def _rows(
                 stage=task,
                 reason="the entry of the data set does not list this task",
             )
-        found = _measure(study, task, run, outcome=outcome, cells=cells, knowledge=knowledge)
-        for access, values in found.items():
-            for value in values:
-                yield shared | _row(value, task=task, access=access)
+        for geometry, found in _looks(study, task, run, outcome=outcome, cells=cells, knowledge=knowledge):
+            for access, values in found.items():
+                for value in values:
+                    yield shared | _row(value, task=task, access=access, geometry=geometry)
+
+
+def _looks(
+    study: Study, task: str, run: Run, *, outcome: Outcome, cells: Cells, knowledge: Knowledge
+) -> Iterator[tuple[Geometry, Mapping[Access, Sequence[Measured]]]]:
+    """All metrics of the embedding as it is; then the primary one of it whitened by the training cells."""
+    if outcome.status != "ok":
+        yield "as_is", dict.fromkeys(run.accesses, _absent(task, outcome))
+        return
+    primary = study.primary[task]
+    yield "as_is", _measure(run.Z, run, task, primary=primary, cells=cells, knowledge=knowledge)
+    try:
+        Z = whiten(run.Z, fit=cells.part == "train")
+    except Undefined as why:
+        blank = missing(primary.metric, status="undefined", reason=str(why), readout=primary.readout)
+        yield "whitened", {access: [blank] for access in run.accesses}
+    else:
+        found = _measure(Z, run, task, primary=primary, cells=cells, knowledge=knowledge, only=True)
+        yield "whitened", found
 
 
 def _measure(
-    study: Study, task: str, run: Run, *, outcome: Outcome, cells: Cells, knowledge: Knowledge
+    Z: np.ndarray,
+    run: Run,
+    task: str,
+    *,
+    primary: Primary,
+    cells: Cells,
+    knowledge: Knowledge,
+    only: bool = False,
 ) -> Mapping[Access, Sequence[Measured]]:
-    if outcome.status != "ok":
-        return dict.fromkeys(run.accesses, _absent(task, outcome))
+    """Values by access, of all metrics or of the primary one only."""
     if task == "annotation":  # its training and test cells are the same in either access
-        return dict.fromkeys(run.accesses, score_annotation(run.Z, cells, knowledge=knowledge))
-    primary = study.primary[task].metric
+        values = score_annotation(Z, cells, knowledge=knowledge, only=primary if only else None)
+        return dict.fromkeys(run.accesses, values)
     return {
-        access: score_integration(run.Z, cells, access=access, primary=primary, knowledge=knowledge)
+        access: score_integration(
+            Z, cells, access=access, primary=primary.metric, knowledge=knowledge, primary_only=only
+        )
         for access in run.accesses
     }
 
@@ -188,10 +218,11 @@ def _facts(study: Study, run: Run) -> dict[str, Any]:
     }
 
 
-def _row(value: Measured, *, task: str, access: Access) -> dict[str, Any]:
+def _row(value: Measured, *, task: str, access: Access, geometry: Geometry) -> dict[str, Any]:
     return {
         "readout": value.readout or "none",
         "access": access,
+        "geometry": geometry,
         "task": task,
         "metric": value.metric,
         "metric_version": TABLE[value.metric].version,

@@ -46,6 +46,7 @@ def row(**changes) -> dict:
         "adaptation": "fitted",
         "readout": "none",
         "access": "inductive",
+        "geometry": "as_is",
         "fit_seed": 0,
         "split": "0",
         "task": "integration",

@@ -78,13 +78,6 @@ def test_an_unknown_number_of_cells_gives_no_jackknife_interval() -> None:
     assert "how many cells" in found.reason
 
 
-def test_cells_of_no_unit_take_the_jackknife_interval_away() -> None:
-    rows = [one | {"n": one["n"] + 400} for one in rows_of(jackknife_rows, BASE + 0.1 + WIGGLE)]
-    found = compared(rows)
-    assert found.word == "no verdict"
-    assert found.reason == "40% of the cells belong to no known unit"
-
-
 def test_an_unknown_number_of_units_learned_from_gives_no_interval() -> None:
     entry = [data_set(units_by_part={"test": UNITS[:6]})]
     found = compared(rows_of(unit_rows, BASE + 0.1 + WIGGLE, **PER_UNIT), reports=entry)

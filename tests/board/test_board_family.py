@@ -81,15 +81,6 @@ def test_a_transductive_embedding_is_measured_on_the_units_of_both_parts() -> No
     assert sizes(made(runs=runs, models=TWO, reports=entry)) == (1, 0)
 
 
-@pytest.mark.parametrize(("excluded", "left"), [(3, 1), (60, 0)])
-def test_cells_of_no_unit_take_a_transductive_verdict_away(excluded, left) -> None:
-    """They are scored there and never left out, so that the jackknife does not see them vary."""
-    entry = [data_set(parts={"train": 50, "test": 50, "excluded": excluded})]
-    runs = [run(model=model, fit="all") for model in TWO]
-    study = made(runs=runs, models=TWO, reports=entry, tasks=("integration",))
-    assert sizes(study) == (left, 0)
-
-
 def test_nobody_outside_the_family_gets_a_word() -> None:
     """Not even where rows of more units turn up than the split has."""
     entry = [data_set(units_by_part={"train": UNITS[3:], "test": UNITS[:3]})]

@@ -10,7 +10,7 @@ from harness import run
 pytestmark = pytest.mark.e2e
 
 COLUMNS = [
-    *("study", "dataset", "model", "checkpoint", "adaptation", "readout", "access"),
+    *("study", "dataset", "model", "checkpoint", "adaptation", "readout", "access", "geometry"),
     *("pretrain_seed", "fit_seed", "split", "shots", "draw", "task", "metric", "metric_version"),
     *("unit", "n", "value", "status", "reason"),
 ]
@@ -45,6 +45,7 @@ def test_controls_bracket_biological_conservation(scores: pd.DataFrame, dataset:
         & (scores.access == access)
         & (scores.metric == "bio_conservation")
         & (scores.unit == "set")
+        & (scores.geometry == "as_is")
     ]
     value = rows.groupby("model").value.mean()
     assert value.idxmax() == "oracle"

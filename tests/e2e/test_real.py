@@ -48,6 +48,11 @@ def test_one_batch_has_no_batch_metrics(scores: pd.DataFrame) -> None:
 
 
 def test_oracle_is_first(scores: pd.DataFrame) -> None:
-    rows = scores[(scores.metric == "bio_conservation") & (scores.unit == "set") & (scores.status == "ok")]
+    rows = scores[
+        (scores.geometry == "as_is")
+        & (scores.metric == "bio_conservation")
+        & (scores.unit == "set")
+        & (scores.status == "ok")
+    ]
     for key, group in rows.groupby(["dataset", "access"]):
         assert group.groupby("model").value.mean().idxmax() == "oracle", key

@@ -13,8 +13,10 @@ from conftest import toy_ontology
 from contract.cli import dispatch
 from contract.files import write_json
 from contract.outcome import Outcome
+from metrics import silhouette_label
 from tasks.__main__ import COMMANDS
 from tasks.cells import Cells
+from tasks.geometry import whiten
 from tasks.rows import SCHEMA, table
 from tasks.table import TASKS
 
@@ -127,7 +129,7 @@ def test_columns_and_types(home: Path, rows: pd.DataFrame) -> None:
     schema = pq.read_schema(home / "scores" / "toy.parquet")
     assert schema.names == SCHEMA.names == list(rows.columns)
     assert schema.types == SCHEMA.types
-    assert len(schema.names) == 20
+    assert len(schema.names) == 21
 
 
 def test_no_null_without_a_reason(rows: pd.DataFrame) -> None:
@@ -137,7 +139,7 @@ def test_no_null_without_a_reason(rows: pd.DataFrame) -> None:
 
 def test_nothing_is_silently_absent(rows: pd.DataFrame) -> None:
     """Every run has each metric of each task and readout, in each access it stands in."""
-    whole = rows[rows.unit == "set"]
+    whole = rows[(rows.unit == "set") & (rows.geometry == "as_is")]
     counts = whole.groupby(
         ["model", "access", whole.pretrain_seed.fillna(-1), whole.fit_seed.fillna(-1)]
     ).size()
@@ -146,7 +148,8 @@ def test_nothing_is_silently_absent(rows: pd.DataFrame) -> None:
 
 
 def test_a_row_is_told_apart_from_all_others(rows: pd.DataFrame) -> None:
-    key = ["dataset", "model", "readout", "access", "pretrain_seed", "fit_seed", "task", "metric", "unit"]
+    key = ["dataset", "model", "readout", "access", "geometry"]
+    key += ["pretrain_seed", "fit_seed", "task", "metric", "unit"]
     assert not rows.duplicated(key).any()
 
 
@@ -157,6 +160,7 @@ def test_access(rows: pd.DataFrame) -> None:
     assert access["harmony"] == {"transductive"}
     assert access["pca@corpus"] == access["broken"] == {"inductive"}
     n = rows[(rows.metric == "silhouette_label") & (rows.unit == "set") & (rows.model == "oracle")]
+    n = n[n.geometry == "as_is"]
     assert n.set_index("access").n.to_dict() == {"inductive": 120, "transductive": 360}
 
 
@@ -187,6 +191,28 @@ def test_only_the_primary_metric_has_a_jackknife(rows: pd.DataFrame) -> None:
     assert len(set(without[without.access == "transductive"].unit)) == 6
 
 
+def test_only_the_primary_metrics_are_measured_whitened_too(rows: pd.DataFrame, cells, embeddings) -> None:
+    second = rows[rows.geometry == "whitened"]
+    primary = {("silhouette_label", "none"), ("balanced_accuracy", "logistic")}
+    assert set(zip(second.metric, second.readout, strict=True)) == primary
+    key = ["model", "access", "pretrain_seed", "fit_seed", "metric", "unit", "n"]
+    of_these = pd.Series([pair in primary for pair in zip(rows.metric, rows.readout, strict=True)])
+    first = rows[of_these & (rows.geometry == "as_is") & ~rows.model.isin(["harmony", "broken"])]
+    assert first[key].reset_index(drop=True).equals(second[key].reset_index(drop=True))
+    chosen = second[(second.model == "oracle") & (second.unit == "set") & (second.access == "transductive")]
+    Z = whiten(embeddings["oracle"], fit=cells.part == "train")
+    value = silhouette_label(Z, cells.label.astype(str))
+    assert chosen.set_index("metric").value["silhouette_label"] == pytest.approx(value)
+
+
+def test_a_constant_embedding_is_undefined_whitened(home: Path, tmp_path: Path) -> None:
+    assert score(home, runs=[write_run(tmp_path, np.ones((360, 3)), model="pca", fit="all")], out="flat") == 0
+    found = pd.read_parquet(home / "scores" / "flat.parquet")
+    flat = found[found.geometry == "whitened"]
+    assert list(flat.status) == ["undefined"] * 2
+    assert flat.reason.str.contains("lie at one place").all()
+
+
 def test_a_task_that_the_data_set_does_not_list_is_not_applicable(home: Path, rows: pd.DataFrame) -> None:
     assert score(home, out="one_task", tasks=("integration",)) == 0
     found = pd.read_parquet(home / "scores" / "one_task.parquet")
@@ -210,7 +236,7 @@ def test_runs_without_an_embedding_say_why(rows: pd.DataFrame, model: str, statu
 
 
 def test_oracle_above_pca_above_noise(rows: pd.DataFrame) -> None:
-    chosen = rows[(rows.unit == "set") & (rows.access == "transductive")]
+    chosen = rows[(rows.unit == "set") & (rows.access == "transductive") & (rows.geometry == "as_is")]
     for metric, readout in (("bio_conservation", "none"), ("balanced_accuracy", "logistic")):
         value = chosen[(chosen.metric == metric) & (chosen.readout == readout)].groupby("model").value.mean()
         assert value["oracle"] > value["pca"] > value["noise"]
