@@ -17,7 +17,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from atlas.catalogue import Dataset, find_dataset
-from atlas.genes import collapsed, ensembl_ids, gene_table
+from atlas.genes import Matched, collapsed, gene_table, match_genes
 from atlas.labels import Labels, label_table, read_labels
 from atlas.ontology import cell_ontology
 from atlas.reference import principal_components
@@ -54,8 +54,8 @@ def prepare(path: Path, dataset: Dataset, *, sha256: str | None = None) -> Prepa
     where = f"{dataset.id}: {path}"
     source = read_source(path, dataset, where=where)
     names = _gene_names(source.var, dataset.gene_column, where=where)
-    ids = ensembl_ids(names, kind=dataset.gene_ids, organism=dataset.organism, where=where)
-    counts, genes, first = collapsed(source.counts, ids)
+    matched = match_genes(names, kind=dataset.gene_ids, organism=dataset.organism, where=where)
+    counts, genes, first = collapsed(source.counts, matched.ids)
     labels = read_labels(
         source.columns["label"],
         source.columns["ontology"],
@@ -69,7 +69,7 @@ def prepare(path: Path, dataset: Dataset, *, sha256: str | None = None) -> Prepa
     cells = ad.AnnData(X=counts, obs=_obs(source, dataset), var=var, uns={"dataset": dataset.id})
     report = {
         **_header(dataset, sha256=sha256),
-        **_gene_report(source, ids, counts),
+        **_gene_report(source, matched, counts),
         **_cell_report(cells, truth),
         "counts_from": source.counts_from,
         "label_ids": label_table(labels),
@@ -132,7 +132,8 @@ def _symbols(
         return [value or gene for value, gene in zip(as_text(var[column].iloc[first]), genes, strict=True)]
     if dataset.gene_column is not None:
         return [str(name) for name in var.index[first]]
-    ours = dict(zip(gene_table().ids, gene_table().symbols, strict=True))
+    table = gene_table(dataset.organism)
+    ours = dict(zip(table.ids, table.symbols, strict=True))
     return [ours.get(gene, gene) for gene in genes]
 
 
@@ -180,11 +181,13 @@ def _header(dataset: Dataset, *, sha256: str | None) -> dict[str, Any]:
     }
 
 
-def _gene_report(source: Source, ids: list[str], counts: sparse.csr_matrix) -> dict[str, Any]:
-    with_id = [gene for gene in ids if gene]
+def _gene_report(source: Source, matched: Matched, counts: sparse.csr_matrix) -> dict[str, Any]:
+    with_id = [gene for gene in matched.ids if gene]
     return {
-        "genes_in_source": len(ids),
-        "genes_dropped": len(ids) - len(with_id),
+        "genes_in_source": len(matched.ids),
+        "genes_dropped": len(matched.ids) - len(with_id),
+        "genes_matched": matched.how,
+        "genes_without_id": matched.without,
         "counts_dropped_share": float(1 - counts.sum(dtype=np.float64) / source.counts.sum(dtype=np.float64)),
         "duplicates_summed": len(with_id) - len(set(with_id)),
     }

@@ -5,16 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from atlas.genes import PATTERNS, collapsed, ensembl_ids, gene_table, without_version
+from atlas.genes import PATTERNS, collapsed, gene_table, match_genes, without_version
 from contract.errors import UserError
 
 
-def test_table_is_sound():
-    table = gene_table()
-    assert len(set(table.ids)) == len(table.ids) == len(set(table.symbols)) == len(table.symbols) > 2000
-    assert all(PATTERNS["human"].fullmatch(gene) for gene in table.ids)
+@pytest.mark.parametrize("organism", ["human", "mouse"])
+def test_table_is_sound(organism):
+    table = gene_table(organism)
+    assert len(set(table.ids)) == len(table.ids) == len(set(table.symbols)) == len(table.symbols) > 40_000
+    assert all(PATTERNS[organism].fullmatch(gene) for gene in (*table.ids, *table.retired))
     assert set(table.spellings.values()) == set(table.ids)
     assert all(table.spellings[s] == g for g, s in zip(table.ids, table.symbols, strict=True))
+    assert not set(table.retired) & set(table.ids)
+    assert set(table.retired.values()) <= set(table.ids)
 
 
 def test_known_genes_have_their_known_ids():
@@ -27,7 +30,7 @@ def test_known_genes_have_their_known_ids():
 @pytest.mark.filterwarnings("ignore")
 def test_the_pbmc_subset_comes_first_and_all_but_twelve_of_its_genes_are_known():
     names = list(sc.datasets.pbmc68k_reduced().raw.var_names)
-    ids = ensembl_ids(names, kind="symbol", organism="human", where="f")
+    ids = match_genes(names, kind="symbol", organism="human", where="f").ids
     found = [gene for gene in ids if gene]
     assert len(names) - len(found) == 12
     assert found == list(gene_table().ids[: len(found)])
@@ -48,28 +51,48 @@ def test_versions_are_cut_off_ensembl_ids_only(name, plain):
 
 def test_names_that_are_no_ids_get_none():
     names = ["ENSG00000141510.2", "ERCC-00002", "ENSMUSG00000000001", "", "ENSG0000014151"]
-    assert ensembl_ids(names, kind="ensembl", organism="human", where="f") == [
-        "ENSG00000141510",
-        "",
-        "",
-        "",
-        "",
-    ]
+    matched = match_genes(names, kind="ensembl", organism="human", where="f")
+    assert matched.ids == ["ENSG00000141510", "", "", "", ""]
+    assert matched.how == {"id, version cut off": 1, "no id": 4}
+    assert matched.without == names[1:]
+
+
+def test_a_retired_id_becomes_the_one_that_bears_its_symbol_now():
+    """HGNC named SLFN12L ENSG00000286065 in 2020; GENCODE v48 has it as ENSG00000205045."""
+    old, new = "ENSG00000286065", "ENSG00000205045"
+    matched = match_genes([old], kind="ensembl", organism="human", where="f")
+    assert (matched.ids, matched.how) == ([new], {"retired id, replaced": 1})
+    both = match_genes([old, new], kind="ensembl", organism="human", where="f")
+    assert both.ids == [old, new]  # two columns that were counted apart stay apart
+
+
+def test_an_id_that_the_table_does_not_name_is_kept():
+    matched = match_genes(["ENSG99999999999"], kind="ensembl", organism="human", where="f")
+    assert (matched.ids, list(matched.how)) == (["ENSG99999999999"], ["id that the table does not name"])
+
+
+def test_symbols_are_found_in_every_spelling_and_mice_have_their_own():
+    names = ["CD8A", "HNRPR", "ENSG00000141510.3", "no such gene"]
+    matched = match_genes(names, kind="symbol", organism="human", where="f")
+    assert matched.ids == ["ENSG00000153563", "ENSG00000125944", "ENSG00000141510", ""]
+    assert matched.how == {"symbol": 1, "other spelling": 1, "id among symbols": 1, "no id": 1}
+    mouse = match_genes(["Cd8a", "CD8A"], kind="symbol", organism="mouse", where="f")
+    assert mouse.ids == ["ENSMUSG00000053977", ""]
 
 
 @pytest.mark.parametrize(
     ("names", "kind", "organism", "words"),
     [
         (["TP53", "CD8A"], "ensembl", "human", "Ensembl ids such as"),
-        (["ENSG00000141510"], "symbol", "human", "symbols"),
-        (["Cd8a"], "symbol", "mouse", "gene_column"),
+        (["Xkr4"], "symbol", "human", "symbols"),
+        (["CD8A"], "symbol", "mouse", "gene_column"),
         (["ENSMUSG00000000001"] * 3, "ensembl", "human", "organism: mouse"),
         ([], "ensembl", "human", "no genes"),
     ],
 )
 def test_wrong_kinds_of_names_are_one_line(names, kind, organism, words):
     with pytest.raises(UserError, match=words) as error:
-        ensembl_ids(names, kind=kind, organism=organism, where="mine: f.h5ad")
+        match_genes(names, kind=kind, organism=organism, where="mine: f.h5ad")
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("mine: f.h5ad")
 

@@ -72,7 +72,11 @@ MISTAKES = {
         {},
         "mouse genes.*organism: mouse",
     ),
-    "mouse symbols": (lambda c: c, {"organism": "mouse", "gene_ids": "symbol"}, "only human symbols"),
+    "symbols of another organism": (
+        lambda c: c,
+        {"organism": "mouse", "gene_ids": "symbol"},
+        "expected mouse symbols",
+    ),
     "unknown term": (lambda c: _obs(c, term="CL:9999999"), {}, "obs.term.*CL:9999999"),
     "term without replacement": (lambda c: _obs(c, term="CL:0000004"), {}, "CL:0000004.*obsolete"),
     "term is a word": (lambda c: _obs(c, term="B cell"), {}, "'B cell'"),
