@@ -53,7 +53,7 @@ class Pretrained:
     @property
     def card(self) -> ModelCard:
         """What is known about this contestant, its corpus included once it is fitted."""
-        with _refusals(self.options):
+        with refusals(self.options):
             recipe = load_recipe(self.options.recipe)
         trained = self.options.init == "trained"
         organisms = self._corpus.get("organisms", [])
@@ -66,7 +66,7 @@ class Pretrained:
             pretrained_on=datasets,
             saw=("counts", "pretraining") if trained else ("counts",),
             needs_gpu=False,
-            equivariance_tolerance=TOLERANCE[_device().type],
+            equivariance_tolerance=TOLERANCE[device().type],
             organism=", ".join(organisms) or None,
             note=recipe.ours + self._vectors(),
         )
@@ -86,7 +86,7 @@ class Pretrained:
         NotApplicable
             If no cell has a total, or no gene is expressed often enough.
         """
-        with _refusals(self.options):
+        with refusals(self.options):
             design, table = self._design(), None
             if self.options.gene_vectors is not None:
                 table = read_gene_table(Path(self.options.gene_vectors))
@@ -113,25 +113,28 @@ class Pretrained:
             If cells and corpus are of different organisms, share too few genes, or a cell
             expresses no gene of the vocabulary or lacks a total that the recipe needs.
         """
-        fitted = self._fitted
+        corpus = self.read(cells)
+        with refusals(self.options):
+            return embed(self.fitted.network.encoder, corpus, batch_cells=EMBED_CELLS, device=device())
+
+    def read(self, cells: AnnData) -> Corpus:
+        """The cells as the network reads them; refuses what ``embed`` does, but for single cells."""
         strangers = organisms_of(cells) - set(self._corpus["organisms"])
         if strangers and self._corpus["organisms"]:
             known = ", ".join(self._corpus["organisms"])
             raise NotApplicable(f"the corpus is {known}, the cells {', '.join(sorted(strangers))}")
-        counts = counts_of(cells)
-        with _refusals(self.options):
+        fitted, counts = self.fitted, counts_of(cells)
+        with refusals(self.options):
             columns = fitted.vocabulary.tokens(list(cells.var_names))
             found = match(counts, columns, vocabulary=fitted.vocabulary)
             print(found, file=sys.stderr)
             if fitted.design.size.genes is None:  # a recipe that chose a few genes knows a few
                 found.require()
-            tokenise = tokeniser_of(fitted.design, fitted.vocabulary)
-            corpus = Corpus(counts=counts, columns=columns, tokenise=tokenise)
-            return embed(fitted.network.encoder, corpus, batch_cells=EMBED_CELLS, device=_device())
+        return Corpus(counts=counts, columns=columns, tokenise=tokeniser_of(fitted.design, fitted.vocabulary))
 
     def save(self, state: Path) -> None:
         """Write weights, configuration, vocabulary, loss curve, and ``corpus.json``."""
-        checkpoint.save(state, self._fitted)
+        checkpoint.save(state, self.fitted)
         write_json(
             Path(state) / "corpus.json", {"options": dataclasses.asdict(self.options), "corpus": self._corpus}
         )
@@ -152,7 +155,8 @@ class Pretrained:
         return self
 
     @property
-    def _fitted(self) -> checkpoint.Checkpoint:
+    def fitted(self) -> checkpoint.Checkpoint:
+        """What ``fit`` or ``load`` gave."""
         if self._checkpoint is None:
             raise RuntimeError("fit or load comes first")
         return self._checkpoint
@@ -195,7 +199,7 @@ class Pretrained:
             training=design.size.training,
             seed=seed,
             budget_cells=self.options.budget_cells,
-            device=_device(),
+            device=device(),
             resume=resume,
             fingerprint=_fingerprint(corpus, learn, design=design, options=self.options, seed=seed),
             report=Progress(),
@@ -274,12 +278,13 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _device() -> torch.device:
+def device() -> torch.device:
+    """The GPU, where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
-def _refusals(options: RecipeOptions) -> Iterator[None]:
+def refusals(options: RecipeOptions) -> Iterator[None]:
     """Turn the engine's refusals into results and one-line errors."""
     try:
         yield
