@@ -200,8 +200,8 @@ def _options(
     options = dataclasses.asdict(build(adapter.options, given, where=where))
     if name == "recipe":
         _check_recipe(options, where=where)
-        if options["gene_vectors"] is not None:
-            options["gene_vectors"] = os.path.normpath(folder / options["gene_vectors"])
+    if options.get("gene_vectors") is not None:
+        options["gene_vectors"] = os.path.normpath(folder / options["gene_vectors"])
     if name == "file":
         options["path"] = os.path.normpath(folder / options["path"])
     if name == "command" and not any("{out}" in word for word in options["command"]):

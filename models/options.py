@@ -53,6 +53,33 @@ class HarmonyOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RankOptions:
+    """Whitened components of the normal scores of the ``n_genes`` genes whose scores vary most."""
+
+    n_genes: int = _number(20_000, least=1, most=100_000)
+    components: int = _number(220, least=1, most=1000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GeneVectorOptions:
+    """``gene_vectors``: an ``.npz`` of ``genes`` and ``vectors``; ``null``: made of the cells, ``width`` wide.
+
+    ``weights`` of a gene's vector: its ``share`` of the cell's log-normalised expression, or ``plain``.
+    """
+
+    gene_vectors: str | None = None
+    width: int = _number(128, least=1, most=10_000)
+    weights: Literal["share", "plain"] = "share"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScTopOptions:
+    """Types with fewer than ``least_cells`` labelled cells are left out (published: 100 or 50)."""
+
+    least_cells: int = _number(1, least=1, most=1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScviOptions:
     """scVI on counts of variable genes; ``epochs: null`` is scvi-tools' rule, min(400, 400 · 20,000 / N)."""
 

@@ -37,6 +37,8 @@ def _baseline(
     saves: bool = True,
     saw: tuple[str, ...] = ("counts",),
     tolerance: float = 1e-4,
+    note: str = "",
+    labelled: bool = False,
 ) -> Adapter:
     return Adapter(
         target=target,
@@ -45,6 +47,7 @@ def _baseline(
         stochastic=stochastic,
         options=kind,
         saves=saves,
+        labelled=labelled,
         card=ModelCard(
             name=about,
             source=source,
@@ -52,6 +55,7 @@ def _baseline(
             license=license,
             saw=saw,
             equivariance_tolerance=tolerance,
+            note=note,
         ),
     )
 
@@ -105,6 +109,33 @@ ADAPTERS: dict[str, Adapter] = {
         license="BSD-3-Clause",
         stochastic=True,
         saw=("counts", "batch"),
+    ),
+    "rank_pca": _baseline(
+        "models.rank_normal:RankPca",
+        "whitened PCA of ranks (Souza and Mehta, without labels)",
+        kind=options.RankOptions,
+        source="arXiv:2602.16696",
+        license=LICENSE,
+        note="Published: genes by analysis of variance between types; here those whose scores vary most.",
+    ),
+    "weighted_vectors": _baseline(
+        "models.weighted_vectors:WeightedVectors",
+        "gene vectors weighted by expression (form of scELMo and GenePT)",
+        kind=options.GeneVectorOptions,
+        source="10.1101/2023.12.07.569910; HelloWorldLTY/scELMo@e1d51c2 (facts only)",
+        license=LICENSE,
+        note="Published vectors are of texts about genes; without a file they are made of the cells.",
+    ),
+    "sctop": _baseline(
+        "models.sctop:ScTop",
+        "scTOP: projection on the types' mean ranks",
+        kind=options.ScTopOptions,
+        source="10.1242/dev.201873",
+        license=LICENSE,
+        fits=("train",),
+        saves=False,
+        saw=("counts", "train_labels"),
+        labelled=True,
     ),
     "recipe": Adapter(
         target="models.pretrained:Pretrained",

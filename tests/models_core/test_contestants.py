@@ -22,7 +22,8 @@ from models.protocol import Embedder, Trainable
 from models.registry import ADAPTERS
 from models.scvi_baseline import Scvi
 
-HERE = [name for name in ADAPTERS if name not in ("recipe", "command", "file")]
+OUTSIDE = ("recipe", "command", "file")
+HERE = [name for name, adapter in ADAPTERS.items() if name not in OUTSIDE and not adapter.labelled]
 QUICK = {"scvi": {"epochs": 1, "latent": 5, "hidden": 16, "n_genes": 50}, "pca": {"components": 10}}
 
 
