@@ -62,7 +62,7 @@ class RankOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GeneVectorOptions:
-    """``gene_vectors``: an ``.npz`` of ``genes`` and ``vectors``; ``null``: made of the cells, ``width`` wide.
+    """``gene_vectors``: an ``.npz`` of ``genes`` and ``vectors``; ``null``: of the cells, ``width`` wide.
 
     ``weights`` of a gene's vector: its ``share`` of the cell's log-normalised expression, or ``plain``.
     """

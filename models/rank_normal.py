@@ -27,7 +27,7 @@ NOISE_FLOOR = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """Normal scores (N, G): ``rest`` (N,), that of all genes a cell does not express, plus ``above`` (CSR)."""
+    """Normal scores (N, G): ``rest`` (N,), that of genes a cell does not express, plus ``above`` (CSR)."""
 
     rest: np.ndarray
     above: sp.csr_matrix

@@ -18,6 +18,7 @@ class Batch:
 
     ``ids`` int64 (B, T), 0 is padding. ``values``, ``targets``, ``counts`` float32 (B, T), NaN where a
     token has none. ``hidden`` bool (B, T): tokens whose value is not shown; none where all are.
+    ``marks`` int64 (B, 2): number of the cell's type and batch, where training asks for them.
     """
 
     ids: Tensor
@@ -27,6 +28,7 @@ class Batch:
     queries: Tensor
     answers: Tensor
     hidden: Tensor | None = None
+    marks: Tensor | None = None
 
     @property
     def real(self) -> Tensor:
@@ -60,5 +62,6 @@ def batch_of(tokens: Tokens, cells: np.ndarray) -> Batch:
         ids=torch.from_numpy(ids),
         queries=torch.from_numpy(tokens.queries[cells]),
         answers=torch.from_numpy(tokens.answers[cells]),
+        marks=None if tokens.marks is None else torch.from_numpy(tokens.marks[cells]),
         **numbers,
     )

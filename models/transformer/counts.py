@@ -1,9 +1,12 @@
 """Compressed rows of counts: the only form in which cells enter the engine."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+TYPE, BATCH = 0, 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -12,12 +15,15 @@ class Counts:
 
     ``totals`` (N): counts of the whole cell, before any gene was left out; NaN where that is
     unknown. Explicitly stored zeros are allowed; every reader of counts leaves them out.
+    ``marks`` int64 (N, 2), only in training and only where an objective asks for them: the number
+    of each cell's type and batch, −1 where unknown.
     """
 
     data: np.ndarray
     indices: np.ndarray
     indptr: np.ndarray
     totals: np.ndarray
+    marks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -34,7 +40,11 @@ class Counts:
         indptr = offsets_of(lengths)
         where = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
         return Counts(
-            data=self.data[where], indices=self.indices[where], indptr=indptr, totals=self.totals[rows]
+            data=self.data[where],
+            indices=self.indices[where],
+            indptr=indptr,
+            totals=self.totals[rows],
+            marks=None if self.marks is None else self.marks[rows],
         )
 
 
@@ -50,6 +60,21 @@ class Reader(Protocol):
     def take(self, rows: np.ndarray) -> Counts:
         """The given rows, in the given order."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marked:
+    """A reader whose cells bear ``marks`` (N, 2), as those of ``Counts``."""
+
+    reader: Reader
+    marks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def take(self, rows: np.ndarray) -> Counts:
+        """The given rows, in the given order, with their marks."""
+        return dataclasses.replace(self.reader.take(rows), marks=self.marks[rows])
 
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class Tokens:
     ``values``, ``targets``, ``counts`` (float32, T): what the network is shown, what it is asked
     (the same at full depth), and the raw count; NaN where a special token has none. ``expressed``
     (N): genes of the vocabulary that the cell expresses. ``queries`` int64 (N, Q) are genes asked
-    for, ``answers`` int8 whether they are expressed (−1: not scored).
+    for, ``answers`` int8 whether they are expressed (−1: not scored). ``marks`` as of ``Counts``.
     """
 
     ids: np.ndarray
@@ -44,6 +44,7 @@ class Tokens:
     expressed: np.ndarray
     queries: np.ndarray
     answers: np.ndarray
+    marks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -91,7 +92,8 @@ class Tokeniser:
         picked = [
             np.where(real, a[where], 0.0) if len(a) else 0.0 * rows for a in (values, targets, full.count)
         ]
-        return self._framed(rows, token, picked, shown, full, expressed, queries, answers)
+        tokens = self._framed(rows, token, picked, shown, full, expressed, queries, answers)
+        return tokens if counts.marks is None else dataclasses.replace(tokens, marks=counts.marks)
 
     def room(self) -> int:
         """Genes that fit into a sequence."""
