@@ -21,6 +21,7 @@ def answer(results: Results, evidence: Evidence) -> list[str]:
         _pretrained([c for c in real if c.pretrained], reference),
         _by_label_source([c for c in real if c.pretrained]),
         _against_all([c for c in real if c.pretrained]),
+        _turning([c for c in real if c.pretrained]),
         *(_over_studies(line, reference) for line in evidence.across),
         _others([c for c in real if not c.pretrained], reference),
         _self_tests(simulated, reference),
@@ -70,6 +71,15 @@ def _against_all(found: Sequence[Comparison]) -> str:
         f"{c.model} at {c.task} on {c.dataset}, {c.access}, by at least {number(c.rivals.low)}" for c in won
     )
     return f"Better than every simple baseline ({names}): {told}."
+
+
+def _turning(found: Sequence[Comparison]) -> str:
+    """Wins and losses that whitening takes away are about the weights of directions, too."""
+    turned = [c for c in found if c.geometry_dependent and c.word in ("better", "worse")]
+    if not turned:
+        return ""
+    places = "; ".join(f"{c.model} at {c.task} on {c.dataset}, {c.access}: {c.word}" for c in turned)
+    return f"Geometry-dependent, another word when embeddings are whitened: {places}."
 
 
 def _over_studies(line: Across, reference: str) -> str:

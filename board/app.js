@@ -39,8 +39,8 @@
       if (head.hasAttribute("data-fixed")) return;
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
+      button.append(...[...head.childNodes].filter((node) => node.tagName !== "SUP"));
+      head.prepend(button);
       button.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") !== "descending";
         heads.forEach((other) => other.removeAttribute("aria-sort"));

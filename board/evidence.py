@@ -16,6 +16,7 @@ from board.results import Results
 from board.rivals import Rivals, against_all
 from board.samples import Sample, primary_samples
 from board.verdict import SHOWN_WORDS, judge
+from board.whitened import Whitened
 from metrics.table import Metric
 
 POWER = 0.8
@@ -26,7 +27,8 @@ class Comparison:
     """One contestant beside the reference: one task, data set and access.
 
     ``in_family`` says whether it shares the error rate; ``rivals`` is null for a simple
-    baseline, a control, and where the study names no baseline but the reference.
+    baseline, a control, and where the study names no baseline but the reference;
+    ``whitened`` where the embeddings were not scored whitened, too, or there is no verdict.
     """
 
     task: str
@@ -43,11 +45,17 @@ class Comparison:
     word: str
     reason: str
     rivals: Rivals | None
+    whitened: Whitened | None = None
 
     @property
     def decided(self) -> bool:
         """Whether it bears a verdict at all, ``undecided`` included."""
         return self.word in SHOWN_WORDS
+
+    @property
+    def geometry_dependent(self) -> bool:
+        """Whether its verdict changes when the embeddings are whitened."""
+        return self.whitened is not None and self.whitened.turns(self.word)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,12 +102,14 @@ def weigh(results: Results, metrics: Mapping[str, Metric]) -> Evidence:
     simulated = Family(size=sum(entry.simulated for entry in testable), together=study.level)
     real = Family(size=len(testable) - simulated.size + len(many), together=study.level)
     groups = primary_samples(results.rows, study.primary)
+    second = primary_samples(results.rows, study.primary, geometry="whitened")
     comparisons = tuple(
         _compare(
             results,
             metrics[study.primary[entry.task].metric],
             entry=entry,
             samples=groups[entry.key],
+            second=second.get(entry.key, {}),
             level=(simulated if entry.simulated else real).level,
         )
         for entry in asked
@@ -124,7 +134,13 @@ def weigh(results: Results, metrics: Mapping[str, Metric]) -> Evidence:
 
 
 def _compare(
-    results: Results, metric: Metric, *, entry: Entry, samples: Mapping[str, Sample], level: float
+    results: Results,
+    metric: Metric,
+    *,
+    entry: Entry,
+    samples: Mapping[str, Sample],
+    second: Mapping[str, Sample],
+    level: float,
 ) -> Comparison:
     study = results.study
     margin = study.primary[entry.task].margin
@@ -158,7 +174,23 @@ def _compare(
         rivals=against_all(gains, word=word, not_applicable=_not_applicable(results, entry, gains))
         if len(rivals) > 1
         else None,
+        whitened=_whitened(results, metric, entry=entry, samples=second, level=level)
+        if word in SHOWN_WORDS
+        else None,
     )
+
+
+def _whitened(
+    results: Results, metric: Metric, *, entry: Entry, samples: Mapping[str, Sample], level: float
+) -> Whitened | None:
+    """The same comparison on whitened embeddings; null where they were not scored."""
+    if entry.model not in samples:
+        return None
+    rival = results.study.reference
+    found = _gain(results, metric, entry=entry, rival=rival, samples=samples, level=level)
+    margin = results.study.primary[entry.task].margin
+    word, _ = judge(found, margin=margin, barred=entry.barred, control=entry.control)
+    return Whitened(gain=found, word=word)
 
 
 def _gain(

@@ -13,7 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from board.across import Across
 from board.evidence import Comparison, Evidence
+from board.family import Key
+from board.intervals import Interval
+from board.ranks import Ranks
 from board.results import DataSet, Results, read_rows, run_of
 from board.text import without_folders
 from contract.catalogue import check
@@ -23,7 +27,7 @@ from metrics.table import Metric
 from tasks.study import Family, Primary, Study
 
 NAME = "leaderboard.json"
-FORMAT, VERSION = "sclitmus-leaderboard", 1
+FORMAT, VERSION = "sclitmus-leaderboard", 2
 SCHEMA = Path(__file__).with_name("leaderboard.schema.json")
 
 
@@ -42,6 +46,8 @@ def export(
         "level": evidence.level,
         "family": evidence.family,
         "comparisons": [_comparison(found) for found in evidence.comparisons],
+        "across": [_across(line) for line in evidence.across],
+        "ranks": [_ranks(key, found) for key, found in evidence.ranks.items()],
         "provenance": dict(provenance),
     }
     return {name: _plain(value) for name, value in board.items()}
@@ -77,7 +83,6 @@ def _finite(value: float | None) -> float | None:
 
 
 def _comparison(found: Comparison) -> dict[str, Any]:
-    interval = found.gain.interval
     facts = (
         "task",
         "dataset",
@@ -89,14 +94,34 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "value",
         "word",
         "reason",
+        "geometry_dependent",
     )
+    second, rivals = found.whitened, found.rivals
     return {name: getattr(found, name) for name in facts} | {
         "gain": found.gain.value,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
+        **_ends(found.gain.interval),
         "units": found.gain.units,
         "scope": found.gain.scope,
+        "whitened": second
+        and {"gain": second.gain.value, **_ends(second.gain.interval), "word": second.word},
+        "rivals": rivals and asdict(rivals),
     }
+
+
+def _ends(interval: Interval | None) -> dict[str, float | None]:
+    """An infinite end, as rank statistics may have, is null, too."""
+    return {name: _finite(getattr(interval, name)) if interval else None for name in ("low", "high")}
+
+
+def _across(line: Across) -> dict[str, Any]:
+    names = ("task", "access", "label_source", "model", "missing", "value", "word", "reason")
+    gains = [{"study": study, "gain": gain} for study, gain in line.gains]
+    return {name: getattr(line, name) for name in names} | {"gains": gains, **_ends(line.interval)}
+
+
+def _ranks(key: Key, found: Ranks) -> dict[str, Any]:
+    task, dataset, access = key
+    return {"task": task, "dataset": dataset, "access": access, **asdict(found)}
 
 
 def read_export(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from board.ranks import Ranks
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
 from board.text import count, listing, number, percent, seconds
+from board.whitened import MARK, told
 from metrics.table import Metric
 
 
@@ -26,6 +27,7 @@ class Row:
     interval: str
     picture: Markup
     word: str
+    mark: str
     scope: str
     reason: str
     cost: str
@@ -124,7 +126,10 @@ def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row
             margin=margin,
         ),
         word=c.word,
-        scope=" ".join(filter(None, [c.gain.scope, rivals_text(c)])) if c.decided else "",
+        mark=MARK if c.geometry_dependent else "",
+        scope=" ".join(filter(None, [c.gain.scope, rivals_text(c), told(c.whitened, word=c.word)]))
+        if c.decided
+        else "",
         reason="" if c.control and c.gain.value is not None else c.reason,
         cost=seconds(cost),
         saw=listing(sorted(seen(runs)), empty="nothing"),
@@ -151,6 +156,7 @@ def _reference(
         interval="",
         picture=whisker(scale, value=0.0 if has else None, low=None, high=None, margin=margin),
         word="reference" if has else "no value",
+        mark="",
         scope="",
         reason="" if has else (sample.reason if sample else "it has no run here"),
         cost=seconds(cost),

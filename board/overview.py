@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from board.evidence import Comparison, Evidence
 from board.results import Results
 from board.text import number
+from board.whitened import MARK
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spot:
-    """One comparison: its word, its gain, and the id of the table where it stands in full."""
+    """One comparison: its word and its mark, its gain, and the id of the table where it stands in full."""
 
     word: str
+    mark: str
     gain: str
     order: float | None
     table: str
@@ -48,6 +50,7 @@ def _glance(results: Results, found: list[Comparison], task: str, access: str) -
 def _spot(c: Comparison) -> Spot:
     return Spot(
         word=c.word.partition(":")[0],
+        mark=MARK if c.geometry_dependent else "",
         gain=number(c.gain.value, sign=True),
         order=c.gain.value,
         table=f"gain-{c.task}-{c.dataset}-{c.access}",

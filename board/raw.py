@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from board.results import Results, as_is
+from board.text import ranged
 from metrics.table import Metric
 
 
@@ -16,7 +17,7 @@ class Cell:
     """One metric of one contestant: mean and SD over ``trainings`` values, or why there is none.
 
     ``sd`` is null with fewer than two trainings. ``missing`` counts trainings
-    without a value; ``status`` and ``reason`` are theirs.
+    without a value; ``status`` and ``reason`` are theirs. ``remark`` is about the values that are there.
     """
 
     mean: float | None
@@ -25,6 +26,7 @@ class Cell:
     missing: int
     status: str
     reason: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +40,6 @@ class Sheet:
     metrics: tuple[str, ...]
     models: tuple[str, ...]
     cells: Mapping[tuple[str, str], Cell]
-    remarks: tuple[str, ...]
 
     def means(self, metric: str) -> dict[str, float]:
         """Contestant → mean, where there is one."""
@@ -69,15 +70,7 @@ def _sheet(results: Results, key: tuple[str, ...], rows: pd.DataFrame, *, known:
         metrics=tuple(metrics),
         models=tuple(models),
         cells=_cells(rows),
-        remarks=_remarks(rows),
     )
-
-
-def _remarks(rows: pd.DataFrame) -> tuple[str, ...]:
-    """What was said about values that are there (cells left out, for one), each remark once."""
-    said = rows[(rows["status"] == "ok") & (rows["reason"].fillna("") != "")]
-    groups = said.groupby("reason", sort=True)["metric"].unique()
-    return tuple(f"{', '.join(sorted(names))}: {remark}" for remark, names in groups.items())
 
 
 def _cells(rows: pd.DataFrame) -> dict[tuple[str, str], Cell]:
@@ -100,6 +93,7 @@ def cell(found: Sequence[tuple[float, str, str]]) -> Cell:
         missing=len(wrong),
         status=wrong[0][0] if wrong else "ok",
         reason="; ".join(sorted({reason for _, reason in wrong})),
+        remark=ranged(reason or "" for _, status, reason in found if status == "ok"),
     )
 
 

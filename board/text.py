@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 NOTHING = "–"
 # "…/" before a name, from a word that begins with "/" or "C:\\"; addresses (https://…) are left alone.
+NUMBERS = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*[a-zA-Z_])")
 FOLDERS = re.compile(r"(?<![\w:/.\\~-])(?:~?/|[A-Za-z]:\\)(?:[^\s/\\:;,'\"()]+[/\\])+(?=[^\s/\\])")
 
 
@@ -71,6 +72,21 @@ def reason_for(dataset: str, text: str) -> str:
     """A reason as it stands beside the name of its data set: without folders and that name once more."""
     again = rf"(^|: ){re.escape(dataset)}: (?:…/{re.escape(dataset)}\.h5ad: )?"
     return re.sub(again, r"\1", without_folders(text), count=1)
+
+
+def ranged(texts: Iterable[str]) -> str:
+    """Texts that differ in nothing but numbers as one, from the least to the largest; others side by side."""
+    alike: dict[tuple[str, ...], list[list[str]]] = {}
+    for text in sorted({text for text in texts if text}):
+        alike.setdefault(tuple(NUMBERS.split(text)), []).append(NUMBERS.findall(text))
+    return "; ".join(_filled(pieces, numbers) for pieces, numbers in alike.items())
+
+
+def _filled(pieces: Sequence[str], numbers: Sequence[Sequence[str]]) -> str:
+    """Pieces of text with the numbers that stood between them."""
+    ends = [(min(place, key=float), max(place, key=float)) for place in zip(*numbers, strict=True)]
+    told = [low if low == high else f"{low} to {high}" for low, high in ends]
+    return "".join(part for pair in zip(pieces, [*told, ""], strict=True) for part in pair)
 
 
 def tidy(value: Any, *, longest: int = 60) -> str:

@@ -282,7 +282,10 @@ class _Evaluation:
             if part.status != "ok":
                 reason = f"needs {part.metric}, which is {part.status}: {part.reason}"
                 return missing(name, status="undefined", reason=reason, unit=unit, n=n)
-        return measure(name, lambda: COMBINE[name](*(part.value for part in parts)), n=n, unit=unit)
+        said = [part.metric for part in parts if part.reason]
+        remark = f"as its parts have it: {', '.join(said)}" if said else ""
+        combine = COMBINE[name]
+        return measure(name, lambda: combine(*(p.value for p in parts)), n=n, unit=unit, remark=remark)
 
     def _view(self, needs: tuple[str, ...]) -> View:
         rows = self._whole.cells.known(*needs)

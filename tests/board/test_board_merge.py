@@ -43,7 +43,7 @@ def facts(folder: Path) -> dict:
 
 def test_the_export_is_what_its_schema_says(both) -> None:
     found = facts(both[0])
-    assert found["version"] == 1
+    assert found["version"] == 2
     assert {c["model"] for c in found["comparisons"]} >= {"scvi"}
     with pytest.raises(UserError, match="version"):
         check(found | {"version": "1"}, read_json(SCHEMA), where="x")
@@ -168,7 +168,7 @@ def test_mixed_data_are_refused(tmp_path, both, capsys, edit, told) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("nonsense", "no JSON"), ("{}", "format"), ('{"version": 2}', "version 2"), ("[]", "[]")],
+    [("nonsense", "no JSON"), ("{}", "format"), ('{"version": 1}', "version 1"), ("[]", "[]")],
 )
 def test_another_file_is_one_line(both, capsys, text, told) -> None:
     (both[0] / "leaderboard.json").write_text(text)

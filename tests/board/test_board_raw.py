@@ -8,6 +8,7 @@ from board.coverage import coverage
 from board.facts import dataset_facts, profiles
 from board.raw import cell, check_controls, sheets
 from board.rawview import grids
+from board.text import ranged
 from metrics.table import TABLE, Metric
 from tasks.table import TASKS
 
@@ -90,15 +91,43 @@ def test_grids_bracket_with_controls_and_number_their_notes() -> None:
     assert [model for model, _ in grid.below] == ["noise"]
     assert [model for model, _ in grid.between] == ["pca", "scvi", "geneformer@demo"]
     assert grid.notes == (
-        "undefined: one batch only",
         "controls on cLISI: no value of oracle, noise",
         "controls on kBET: no value of noise, batch_only",
+        "undefined: one batch only",
+        "3 cells without a label left out",
     )
-    assert grid.sheet.remarks == ("clisi: 3 cells without a label left out",)
     kbet = grid.sheet.metrics.index("kbet")
-    assert all(boxes[kbet].note == 1 for _, boxes in grid.between)
+    assert all(boxes[kbet].notes == (3,) for _, boxes in grid.between)
     clisi = grid.sheet.metrics.index("clisi")
+    assert dict(grid.between)["pca"][clisi].notes == (4,)
     assert dict(grid.between)["scvi"][clisi].text == "not run"
+
+
+def test_a_remark_stands_beside_its_value_or_once_at_the_head_of_the_column() -> None:
+    rows = [r for r in whole_study() if r["metric"] != "clisi"]
+    for place, model in enumerate(MODELS):
+        said = f"on 100 of 400 cells, types in proportion; standard error 0.00{place + 1}"
+        rows.append(row(model=model, metric="silhouette_label", value=0.5, reason=said))
+        rows.append(
+            row(model=model, metric="clisi", value=0.5, reason="approximate neighbours, 95.1% of them")
+        )
+    grid = grids(results(rows), TABLE, ORDER)[0]
+    column = {head.name: head for head in grid.heads}
+    assert column["silhouette_label"].remark is None
+    assert grid.notes[column["clisi"].remark - 1] == "clisi: approximate neighbours, 95.1% of them"
+    where = {name: grid.sheet.metrics.index(name) for name in ("silhouette_label", "clisi")}
+    lines = dict(grid.above + grid.between + grid.below)
+    beside = {grid.notes[boxes[where["silhouette_label"]].notes[0] - 1] for boxes in lines.values()}
+    assert len(beside) == len(MODELS)
+    assert all(boxes[where["clisi"]].notes == () for boxes in lines.values())
+
+
+def test_remarks_of_several_trainings_are_told_as_ranges() -> None:
+    said = [f"on 100 of 400 cells; standard error {error}" for error in ("0.012", "0.0031", "1.5e-05")]
+    told = cell(found(*(row(value=0.5, fit_seed=i, reason=text) for i, text in enumerate(said))))
+    assert told.remark == "on 100 of 400 cells; standard error 1.5e-05 to 0.012"
+    assert ranged(["2 types", "", "one batch", "11 types", "2 types"]) == "2 to 11 types; one batch"
+    assert ranged([]) == ""
 
 
 def test_coverage_counts_each_status_and_says_why() -> None:

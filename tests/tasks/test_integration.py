@@ -145,6 +145,15 @@ def test_values_on_fewer_cells_say_so(score, cells: Cells, embeddings, monkeypat
     assert "left out for too few cells: 1 type" in found["scgraph_ontorwr"].reason
 
 
+def test_a_composite_says_which_of_its_parts_bear_remarks(score, cells, embeddings, monkeypatch) -> None:
+    told = replace(integration.MEASURES["clisi"], remark=lambda view: "made up")
+    monkeypatch.setitem(integration.MEASURES, "clisi", told)
+    found = values(score(embeddings["blurred"], cells))
+    assert found["bio_conservation"].reason == "as its parts have it: clisi"
+    assert found["scib_total"].reason == "as its parts have it: bio_conservation"
+    assert found["avg_bio"].reason == ""
+
+
 def test_inductive_embeddings_are_measured_on_test_cells_alone(score, cells: Cells, embeddings) -> None:
     test = cells.part == "test"
     other = np.where(test[:, None], embeddings["blurred"], 77.0)
