@@ -12,6 +12,9 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from contract.errors import UserError, suggestion
 
+MOST_VALUES = 300_000
+"""In one file: aliases of aliases grow without bound, and no catalogue of people's making is so long."""
+
 
 class _StrictLoader(yaml.SafeLoader):
     """``SafeLoader`` that refuses a key written twice, which YAML would silently drop; dates stay text."""
@@ -60,14 +63,15 @@ def read_yaml(path: Path) -> Any:
     ------
     UserError
         If the file is missing, is not UTF-8 text or not YAML, has a key twice, or holds what
-        JSON cannot: infinity, not-a-number, bytes, a set.
+        JSON cannot: infinity, not-a-number, bytes, a set; or more values than anybody writes.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(str(path), found="no such file", todo="check the path")
     try:
         text = path.read_text(encoding="utf-8")
-        return _plain(yaml.load(text, Loader=_StrictLoader), where=str(path))
+        value = yaml.load(text, Loader=_StrictLoader)
+        return _plain(value, where=str(path), left=iter(range(MOST_VALUES)))
     except UnicodeDecodeError as error:
         raise UserError(str(path), found=f"bytes that are not UTF-8 ({error.reason})") from None
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
@@ -77,11 +81,17 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}{line}", found=problem, expected="valid YAML") from None
 
 
-def _plain(value: Any, *, where: str) -> Any:
+def _plain(value: Any, *, where: str, left: Iterator[int]) -> Any:
+    """``value`` if JSON can hold it; each alias is counted as often as it is used (``left`` values)."""
+    if next(left, None) is None:
+        raise UserError(where, found=f"more than {MOST_VALUES} values", todo="write fewer aliases")
     if isinstance(value, dict):
-        return {_plain(k, where=where): _plain(v, where=f"{where}: {k}") for k, v in value.items()}
+        return {
+            _plain(k, where=where, left=left): _plain(v, where=f"{where}: {k}", left=left)
+            for k, v in value.items()
+        }
     if isinstance(value, list):
-        return [_plain(v, where=where) for v in value]
+        return [_plain(v, where=where, left=left) for v in value]
     finite = not isinstance(value, float) or math.isfinite(value)
     if value is None or (isinstance(value, str | int | float) and finite):
         return value

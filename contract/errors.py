@@ -22,11 +22,16 @@ class UserError(Exception):
             parts.append(f"expected {expected}")
         if todo:
             parts.append(todo)
-        super().__init__("; ".join(" ".join(part.split()) for part in parts))
+        super().__init__("; ".join(printable(part) for part in parts))
 
 
 class NotApplicable(Exception):
     """A question that does not exist here (a human model on mouse cells): a result, not a failure."""
+
+
+def printable(text: str) -> str:
+    """One line without control characters: what comes from outside must not command a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
 
 
 def suggestion(name: str, known: list[str]) -> str:

@@ -1,13 +1,19 @@
-"""Atomic writes and content hashes."""
+"""Atomic writes, content hashes, and files of ours read with suspicion."""
 
 import contextlib
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from contract.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 
 @contextlib.contextmanager
@@ -38,14 +44,56 @@ def _umask() -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON with sorted keys; NaN is refused, because JSON has none."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    try:
+        encoded = f"{text}\n".encode()
+    except UnicodeEncodeError as error:
+        name = text[max(0, error.start - 40) : error.end + 10]
+        raise UserError(
+            str(path), found=f"a name that is no text: {name}", expected="UTF-8", todo="rename it"
+        ) from None
     with atomic(path) as temporary:
-        text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_bytes(encoded)
+
+
+class Broken(UserError, ValueError):
+    """A file of ours that is not what its name says: cut short, overwritten, or of another kind."""
+
+    def __init__(self, path: Path, error: Exception | str, *, expected: str) -> None:
+        todo = "delete it, and run again: the step that makes it does so once more"
+        super().__init__(str(path), found=f"a broken file ({error})", expected=expected, todo=todo)
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of ours."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file of ours; one that is cut short or is no JSON is a ``Broken``."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise Broken(path, error, expected="JSON") from None
+
+
+def read_array(path: Path) -> "np.ndarray":
+    """Read an ``.npy`` of plain values; one that is cut short or holds pickled objects is a ``Broken``."""
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, MemoryError, OverflowError) as error:
+        raise Broken(path, error, expected="a .npy of numbers") from None
+
+
+def read_table(path: Path, *, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+    """Read a parquet file of ours, or some of its columns; a damaged one is a ``Broken``."""
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path, columns=None if columns is None else list(columns))
+    except (ValueError, KeyError, OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise Broken(path, error, expected="a parquet file as it was written") from None
 
 
 def sha256(path: Path) -> str:

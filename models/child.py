@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import NotApplicable, UserError
+from contract.errors import NotApplicable, UserError, printable
 from contract.files import read_json, sha256, write_json
 from models.supervise import end_with_parent
 
@@ -43,7 +43,7 @@ def run(path: Path, stages: "Mapping[str, Stage]") -> None:
 
 def one_line(text: str) -> str:
     """A reason, cut to 400 letters."""
-    short = " ".join(text.split())
+    short = printable(text)
     return short if len(short) <= 400 else f"{short[:399]}…"
 
 
