@@ -9,7 +9,18 @@ from contract.files import atomic, read_json, write_json
 from contract.outcome import Outcome
 from models.catalogue import Contestant, find_contestant
 from models.registry import FITS
-from models.step import Done, cost, exit_status, forget, hashes, read_outcome, run_child, say, versions
+from models.step import (
+    Done,
+    add_attempts,
+    cost,
+    exit_status,
+    forget,
+    hashes,
+    read_outcome,
+    run_child,
+    say,
+    versions,
+)
 
 FILES = ("outcome.json", "embedding.npy", "run.json", "cost.json")
 
@@ -27,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="what `pretrain` left")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="instead of the catalogue's")
-    parser.add_argument("--last-attempt", action="store_true", help="a kill for memory is a result, too")
+    add_attempts(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -110,7 +121,7 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
         "state": None if args.checkpoint is None else str(args.checkpoint / "state"),
     }
     timeout = args.timeout or contestant.timeout
-    done = run_child("embed", contestant, request, out=args.out, timeout=timeout)
+    done = run_child("embed", contestant, request, out=args.out, timeout=timeout, given_up=args.given_up)
     run |= {key: done.report.get(key) for key in ("n", "width", "constant_columns")}
     if "card" in done.report:
         run["card"] = done.report["card"]

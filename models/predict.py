@@ -16,7 +16,18 @@ from contract.outcome import Outcome
 from models import answer
 from models.catalogue import Contestant, find_contestant
 from models.embed import check_checkpoint, passed_on, pretrain_seconds
-from models.step import Done, cost, exit_status, forget, hashes, read_outcome, run_child, say, versions
+from models.step import (
+    Done,
+    add_attempts,
+    cost,
+    exit_status,
+    forget,
+    hashes,
+    read_outcome,
+    run_child,
+    say,
+    versions,
+)
 
 FILES = ("outcome.json", "predictions.parquet", "run.json", "cost.json")
 WITH_LABELS = "labels"
@@ -33,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="what `pretrain` left")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="a fold, instead of the catalogue's")
-    parser.add_argument("--last-attempt", action="store_true", help="a kill for memory is a result, too")
+    add_attempts(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -110,7 +121,15 @@ def _fold(args: argparse.Namespace, contestant: Contestant, fold: Path) -> Done:
         "work": str((args.out / "work" / fold.name).resolve()),
     }
     timeout = args.timeout or contestant.timeout
-    done = run_child("predict", contestant, request, out=args.out, timeout=timeout, module=answer.__name__)
+    done = run_child(
+        "predict",
+        contestant,
+        request,
+        out=args.out,
+        timeout=timeout,
+        given_up=args.given_up,
+        module=answer.__name__,
+    )
     table = args.out / "predictions.parquet"
     if table.is_file():
         table.rename(args.out / f"{fold.name}.parquet")

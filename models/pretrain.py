@@ -9,7 +9,18 @@ from contract.errors import UserError
 from contract.files import sha256, write_json
 from contract.outcome import Outcome
 from models.catalogue import Catalogue, Contestant, find_contestant
-from models.step import Done, cost, exit_status, forget, hashes, read_outcome, run_child, say, versions
+from models.step import (
+    Done,
+    add_attempts,
+    cost,
+    exit_status,
+    forget,
+    hashes,
+    read_outcome,
+    run_child,
+    say,
+    versions,
+)
 
 FILES = ("outcome.json", "state", "run.json", "cost.json")
 
@@ -22,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="what `atlas corpus` left")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="instead of the catalogue's")
-    parser.add_argument("--last-attempt", action="store_true", help="a kill for memory is a result, too")
+    add_attempts(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -73,9 +84,8 @@ def _pretrain(
     names = ("cells.h5ad", "corpus.json")
     run["inputs"] = hashes({name: args.corpus / name for name in names})
     request = {"seed": args.seed, "corpus": str(args.corpus), "work": str((args.out / "work").resolve())}
-    done = run_child(
-        "pretrain", contestant, request, out=args.out, timeout=args.timeout or contestant.timeout
-    )
+    timeout = args.timeout or contestant.timeout
+    done = run_child("pretrain", contestant, request, out=args.out, timeout=timeout, given_up=args.given_up)
     run["n"] = done.report.get("n")
     if "card" in done.report:
         run["card"] = done.report["card"]

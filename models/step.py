@@ -1,5 +1,6 @@
 """What ``embed`` and ``pretrain`` have in common: run the child, then write what became of it."""
 
+import argparse
 import dataclasses
 import importlib.metadata
 import os
@@ -20,6 +21,7 @@ from models.catalogue import Contestant
 from models.supervise import Ended, supervise
 
 OUT_OF_MEMORY = 137
+GIVEN_UP = "no attempt came back, as when a cluster ends a whole job for want of memory or time; see its log"
 PACKAGES = ("anndata", "harmonypy", "numpy", "scanpy", "scikit-learn", "scipy", "scvi-tools", "torch")
 
 
@@ -31,6 +33,12 @@ class Done:
     report: dict[str, Any]
     peak_rss_bytes: int | None
     killed: bool = False
+
+
+def add_attempts(parser: argparse.ArgumentParser) -> None:
+    """Declare which attempt this is, for those who try again when a job was killed."""
+    parser.add_argument("--last-attempt", action="store_true", help="a kill for memory is a result, too")
+    parser.add_argument("--given-up", action="store_true", help="run nothing, and let that be the result")
 
 
 def forget(out: Path, names: Sequence[str]) -> None:
@@ -53,9 +61,12 @@ def run_child(
     *,
     out: Path,
     timeout: float | None,
+    given_up: bool = False,
     module: str = child.__name__,
 ) -> Done:
     """Run one stage of a contestant; what it made is moved to ``out`` only if all went well."""
+    if given_up:
+        return Done(Outcome(status="failed", stage=stage, reason=GIVEN_UP), {}, None)
     folder = Path(tempfile.mkdtemp(prefix=".step-", dir=out))
     try:
         about = {"stage": stage, "folder": str(folder), "contestant": dataclasses.asdict(contestant)}

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contract.errors import UserError
+from contract.errors import UserError, suggestion
 from workflow.config import read
 from workflow.fingerprint import ROOT
 from workflow.lock import HELD_BY_PARENT, ONLY_LOOKING, hold
@@ -15,8 +15,11 @@ SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--cores``, ``--config`` and Snakemake's own options after ``--``."""
-    parser.add_argument("--cores", default="all", help="how many cores to use (default: all)")
+    """Declare ``--cores``, ``--profile``, ``--config`` and Snakemake's own options after ``--``."""
+    parser.add_argument("--cores", help="how many cores to use (default: all, or what the profile says)")
+    parser.add_argument(
+        "--profile", metavar="NAME", help="a folder below profiles/, or a path: where and how jobs run"
+    )
     parser.add_argument(
         "--config",
         nargs="+",
@@ -38,8 +41,7 @@ def main(args: argparse.Namespace) -> int:
         "snakemake",
         "--snakefile",
         str(ROOT / "Snakefile"),
-        "--cores",
-        args.cores,
+        *_where(args.cores, args.profile),
     ]
     config_options = ["--config", *args.config] if args.config else []
     environment = os.environ | {
@@ -55,6 +57,18 @@ def main(args: argparse.Namespace) -> int:
         [*command, *args.snakemake, *config_options], env=environment, pass_fds=(handle,), check=False
     )
     return done.returncode or _check(study.id, dry=bool(ONLY_LOOKING & set(args.snakemake)))
+
+
+def _where(cores: str | None, profile: str | None) -> list[str]:
+    """Options for Snakemake; a profile takes the place of the default one, cores included."""
+    if profile is None:
+        return ["--cores", cores or "all"]
+    places = (Path(profile), Path("profiles") / profile, ROOT / "profiles" / profile)
+    found = next((place for place in places if any(place.glob("profile*.yaml"))), None)
+    if found is None:
+        known = sorted(path.parent.name for path in ROOT.glob("profiles/*/profile*.yaml"))
+        raise UserError("--profile", found=repr(profile), todo=suggestion(profile, known))
+    return ["--workflow-profile", str(found), *(["--cores", cores] if cores else [])]
 
 
 def _pairs(texts: list[str]) -> dict[str, object]:

@@ -109,21 +109,42 @@ DATA_FILES = [
     "outcome.json",
 ]
 
-# A job that was killed for want of memory is tried once more, with more of it; then that is its result.
-RETRIES = 1
+# A job that was killed for want of memory is tried once more, with more of it; then that is its result. A
+# cluster may kill the whole job, which then cannot say so: the third attempt runs nothing, and says it.
+ATTEMPTS = ["", "--last-attempt", "--given-up"]
+RETRIES = len(ATTEMPTS) - 1
 
 
 def last_attempt(wildcards, attempt):
-    return "--last-attempt" if attempt > RETRIES else ""
+    return ATTEMPTS[attempt - 1]
 
 
-# One job at a time may use the GPU, where there is one; the profile says how many there are.
-GPU = 1 if shutil.which("nvidia-smi") else 0
+def growing(attempt, mb):
+    """Memory that each attempt asks for; no more than any node has, where nothing is run."""
+    return 2000 if attempt > RETRIES else attempt * mb
+
+
+# One job at a time may use the GPU, where there is one; the profile says how many there are. On a cluster
+# the GPUs are elsewhere, and the profile says how many to ask for.
+named = (workflow.resource_settings.default_resources or {}).get("gpus_of_a_training")
+GPU = getattr(named, "value", None)
+if GPU is None:
+    GPU = 1 if shutil.which("nvidia-smi") else 0
+
+
+def is_trained(wildcards):
+    return CONTESTANTS[wildcards.model].adapter in ("recipe", "scvi")
 
 
 def gpu_if_needed(wildcards):
-    contestant = CONTESTANTS[wildcards.model]
-    return GPU if contestant.adapter in ("recipe", "scvi") else 0
+    return GPU if is_trained(wildcards) else 0
+
+
+def small(wildcards):
+    """Jobs that a cluster may run in bundles, as large as its profile says; at home each is run by itself."""
+    ours = CONTESTANTS[wildcards.model].adapter in ADAPTERS
+    bundled = ours and not is_trained(wildcards) and not workflow.local_exec
+    return "small" if bundled else None
 
 
 def code_of(step, model):

@@ -25,7 +25,9 @@ rule pretrain:
     threads: 1
     resources:
         last_attempt=last_attempt,
-        mem_mb=lambda wildcards, input, attempt: attempt * max(4000, 10 * input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: growing(
+            attempt, max(4000, 10 * input.size_mb)
+        ),
         runtime="48h",
         gpu=GPU,
     params:
@@ -65,12 +67,16 @@ rule embed:
         "results/benchmarks/embed/{dataset}/{model}/fit-{fit}/seed-{seed}.jsonl"
     priority: 10
     retries: RETRIES
+    group:
+        small
     conda:
         "../envs/harness.yaml"
     threads: 1
     resources:
         last_attempt=last_attempt,
-        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: growing(
+            attempt, max(2000, 20 * input.size_mb)
+        ),
         runtime="12h",
         gpu=gpu_if_needed,
     params:
