@@ -13,6 +13,10 @@ LARGEST = 2**24
 """float32 holds every integer up to here."""
 
 
+class NotCounts(UserError):
+    """A matrix holds no counts; another one of the file may."""
+
+
 def as_csr(matrix: object) -> sparse.csr_matrix:
     """Turn a dense or sparse (N, G) matrix into CSR with sorted indices, each entry once, no stored zeros."""
     result = sparse.csr_matrix(matrix, copy=True)
@@ -44,27 +48,20 @@ def check_matrix(matrix: object, *, where: str) -> None:
         ) from None
 
 
-def is_counts(matrix: sparse.csr_matrix) -> bool:
-    """Whether every stored value is a finite integer from 0 on; a matrix without values has no counts."""
-    return matrix.nnz > 0 and _first_breach(matrix) is None
-
-
 def verified_counts(matrix: sparse.csr_matrix, *, where: str) -> sparse.csr_matrix:
-    """Return the (N, G) matrix as float32 CSR, or say why it holds no counts.
+    """Return a block (n, G) of a matrix as float32 CSR, or say why it holds no counts.
 
     Raises
     ------
-    UserError
-        No values at all; NaN or infinite, negative or fractional values (share and an
-        example, and what the matrix looks like); counts above 2^24.
+    NotCounts
+        For NaN or infinite, negative or fractional values (share of the block and an example,
+        and what it looks like), and for counts above 2^24.
     """
-    if matrix.nnz == 0:
-        raise UserError(where, found="not one value above 0", expected="raw counts", todo="check the file")
     breach = _first_breach(matrix)
     if breach is not None:
         raise breach(where)
-    if matrix.data.max() > LARGEST:
-        raise UserError(where, found=f"a count of {matrix.data.max():.0f}", expected=f"at most {LARGEST}")
+    if matrix.nnz and matrix.data.max() > LARGEST:
+        raise NotCounts(where, found=f"a count of {matrix.data.max():.0f}", expected=f"at most {LARGEST}")
     return matrix.astype(np.float32)
 
 
@@ -102,7 +99,7 @@ def recovered_counts(logged: sparse.csr_matrix, *, totals: np.ndarray, where: st
     return verified_counts(as_csr(scaled), where=where)
 
 
-def _first_breach(matrix: sparse.csr_matrix) -> Callable[[str], UserError] | None:
+def _first_breach(matrix: sparse.csr_matrix) -> Callable[[str], NotCounts] | None:
     values = matrix.data
     for words, bad in (
         ("NaN or infinite values", ~np.isfinite(values)),
@@ -112,7 +109,7 @@ def _first_breach(matrix: sparse.csr_matrix) -> Callable[[str], UserError] | Non
         if bad.any():
             example = values[np.argmax(bad)]
             found = f"{words} in {_percent(bad)} of the stored entries, such as {example:.6g}"
-            return lambda where, found=found: UserError(
+            return lambda where, found=found: NotCounts(
                 where,
                 found=found + _likeness(matrix),
                 expected="raw integer counts from 0 on",

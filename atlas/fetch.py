@@ -5,6 +5,7 @@ data set never costs the page. Only a mistake in the catalogue is an error.
 """
 
 import argparse
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -82,16 +83,33 @@ def fetch(
 
 
 def _checked(path: Path, expected: str | None) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        start = file.read(len(HDF5_SIGNATURE))
-    if start != HDF5_SIGNATURE:
-        raise SourceFailed(f"{path}: found a file that begins with {start!r}, expected HDF5 (an h5ad)")
-    found = sha256(path)
+    found = _tree_sha256(path) if path.is_dir() else _file_sha256(path)
     if expected is not None and found != expected:
         raise SourceFailed(
             f"{path}: found SHA-256 {found}, expected {expected}; get the right file, or correct the entry"
         )
-    return {"path": str(path), "sha256": found, "bytes": path.stat().st_size}
+    size = sum(file.stat().st_size for file in (_files(path) if path.is_dir() else [path]))
+    return {"path": str(path), "sha256": found, "bytes": size}
+
+
+def _file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        start = file.read(len(HDF5_SIGNATURE))
+    if start != HDF5_SIGNATURE:
+        raise SourceFailed(f"{path}: found a file that begins with {start!r}, expected HDF5 (an h5ad)")
+    return sha256(path)
+
+
+def _tree_sha256(folder: Path) -> str:
+    """Hash of a zarr store: of the names and hashes of its files, sorted by name."""
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _local(dataset: Dataset, data: Path | None) -> Path:
@@ -101,7 +119,7 @@ def _local(dataset: Dataset, data: Path | None) -> Path:
             f"{dataset.id}: found no data folder, expected one that holds {name}; pass --config data=DIR"
         )
     path = data / name
-    if not path.is_file():
+    if not (path.is_dir() if path.suffix == ".zarr" else path.is_file()):
         raise SourceFailed(f"{path}: found no such file; check --config data=DIR")
     return path
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -148,23 +148,32 @@ def _refuse_other_organism(names: list[str], *, organism: Organism, where: str) 
             )
 
 
-def collapsed(matrix: sparse.csr_matrix, ids: list[str]) -> tuple[sparse.csr_matrix, list[str], np.ndarray]:
-    """Leave out columns without an id and sum columns that share one.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """Which of G columns stay, and which are summed: columns without an id go, those of one id become one.
 
-    Returns
-    -------
-    matrix
-        (N, U) CSR of the same dtype, columns in the order in which their ids first appear.
-    ids
-        The U distinct ids.
-    first
-        (U,) column of the input in which each id first appears.
+    ``ids`` are the U distinct ids in the order in which they first appear, ``first`` (U,) the
+    columns in which they do, ``gather`` the (G, U) matrix of ones.
     """
-    kept = np.flatnonzero([bool(gene) for gene in ids])
-    codes, unique = pd.factorize(np.asarray(ids, dtype=object)[kept])
-    first = kept[np.unique(codes, return_index=True)[1]]
-    ones = np.ones(len(kept), dtype=matrix.dtype)
-    gather = sparse.csr_matrix((ones, (kept, codes)), shape=(len(ids), len(unique)))
-    result = sparse.csr_matrix(matrix @ gather)
-    result.sort_indices()
-    return result, [str(gene) for gene in unique], first
+
+    ids: list[str]
+    first: np.ndarray
+    gather: sparse.csr_matrix
+
+    @classmethod
+    def of(cls, ids: list[str]) -> Self:
+        """Columns of G ids, ``""`` where there is none."""
+        kept = np.flatnonzero([bool(gene) for gene in ids])
+        codes, unique = pd.factorize(np.asarray(ids, dtype=object)[kept])
+        ones = np.ones(len(kept), dtype=np.float32)
+        return cls(
+            ids=[str(gene) for gene in unique],
+            first=kept[np.unique(codes, return_index=True)[1]],
+            gather=sparse.csr_matrix((ones, (kept, codes)), shape=(len(ids), len(unique))),
+        )
+
+    def collapsed(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
+        """(n, U) float32 CSR of (n, G) counts, indices sorted."""
+        result = sparse.csr_matrix(counts @ self.gather)
+        result.sort_indices()
+        return result

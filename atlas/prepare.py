@@ -1,28 +1,32 @@
 """``python -m atlas prepare``: one h5ad → cells without labels, and the truth beside them.
 
-Order: read, filter, verify counts, take totals before any gene goes, gene ids, labels,
-split. What a file gets wrong becomes ``outcome.json`` with status *failed* and one
-line of reason; the other files are then empty, so that the rest of the page goes on.
+Order: read what names the cells, filter, labels, split; then the counts block by block: verify,
+take totals before any gene goes, gene ids, write. Memory does not grow with the counts. What a
+file gets wrong becomes ``outcome.json`` with status *failed* and one line of reason; the other
+files are then empty, so that the rest of the page goes on.
 """
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy import sparse
 
+from atlas.blocks import CountsFile, counts_of
 from atlas.catalogue import Dataset, find_dataset
-from atlas.genes import Matched, collapsed, gene_table, match_genes
+from atlas.counts import NotCounts
+from atlas.genes import Columns, gene_table, match_genes
 from atlas.labels import Labels, label_table, read_labels
 from atlas.ontology import cell_ontology
-from atlas.reference import principal_components
-from atlas.source import Source, as_text, read_source
+from atlas.progress import Progress
+from atlas.reference import N_PASSES, principal_components
+from atlas.report import Tally, cell_report, header
+from atlas.source import Source, as_text, candidates, counted_blocks, read_source
 from atlas.split import split_parts
+from atlas.stored import Stored, open_stored
 from contract.errors import UserError
 from contract.files import atomic, read_json, write_json
 from contract.outcome import Outcome
@@ -33,18 +37,10 @@ SPLIT_COLUMNS = ("cell", "unit", "part")
 _SYMBOL_COLUMNS = ("feature_name", "symbol", "gene_symbol", "gene_symbols", "gene_name")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """What is written: ``cells`` never holds a label, ``truth`` has one row a cell, in the same order."""
+def prepare(path: Path, dataset: Dataset, folder: Path, *, sha256: str | None = None) -> dict[str, Any]:
+    """Turn the file at ``path`` into the files of ``docs/architecture.md``, and return the report.
 
-    cells: ad.AnnData
-    truth: pd.DataFrame
-    reference: np.ndarray
-    report: dict[str, Any]
-
-
-def prepare(path: Path, dataset: Dataset, *, sha256: str | None = None) -> Prepared:
-    """Turn the h5ad at ``path`` into what ``docs/architecture.md`` promises.
+    Each is written atomically; the same bytes for the same input and libraries.
 
     Raises
     ------
@@ -52,101 +48,150 @@ def prepare(path: Path, dataset: Dataset, *, sha256: str | None = None) -> Prepa
         For whatever the file gets wrong: one line with entry, file, what was found and expected.
     """
     where = f"{dataset.id}: {path}"
-    source = read_source(path, dataset, where=where)
-    names = _gene_names(source.var, dataset.gene_column, where=where)
-    matched = match_genes(names, kind=dataset.gene_ids, organism=dataset.organism, where=where)
-    counts, genes, first = collapsed(source.counts, matched.ids)
-    labels = read_labels(
-        source.columns["label"],
-        source.columns["ontology"],
-        dataset,
-        ontology=cell_ontology(),
-        n=len(source.names),
-        where=where,
-    )
+    with open_stored(path, where=where) as stored:
+        source = read_source(stored, dataset, where=where)
+        labels = read_labels(
+            source.columns["label"],
+            source.columns["ontology"],
+            dataset,
+            ontology=cell_ontology(),
+            n=len(source.names),
+            where=where,
+        )
+        tally, gene_report = _write_cells(stored, source, dataset, folder / "cells.h5ad", where=where)
     truth = _truth(source, labels, dataset)
-    var = pd.DataFrame({"symbol": _symbols(source.var, names, genes, first, dataset)}, index=genes)
-    cells = ad.AnnData(X=counts, obs=_obs(source, dataset), var=var, uns={"dataset": dataset.id})
+    _write_truth(truth, folder)
+    passes = Progress(f"{dataset.id}: components", N_PASSES * len(truth))
+    reference = principal_components(
+        lambda: passes(counts_of(folder / "cells.h5ad"), size=lambda counts: counts.shape[0])
+    )
+    _write_reference(reference, folder)
     report = {
-        **_header(dataset, sha256=sha256),
-        **_gene_report(source, matched, counts),
-        **_cell_report(cells, truth),
-        "counts_from": source.counts_from,
+        **header(dataset, sha256=sha256),
+        **gene_report,
+        **cell_report(tally, truth),
         "label_ids": label_table(labels),
         "ontology_replaced": labels.replaced,
         "ontology_version": cell_ontology().version,
     }
-    return Prepared(cells=cells, truth=truth, reference=principal_components(counts), report=report)
+    write_json(folder / "report.json", report)
+    return report
 
 
-def nothing_prepared(dataset: Dataset, *, sha256: str | None = None) -> Prepared:
-    """Return files of the right shape without a cell, for a data set that was refused."""
-    obs = pd.DataFrame(
-        {name: np.array([], dtype=object) for name in TEXT_COLUMNS}, index=pd.Index([], dtype=object)
+def prepare_nothing(dataset: Dataset, folder: Path, *, sha256: str | None = None) -> None:
+    """Write files of the right shape without a cell, for a data set that was refused."""
+    with atomic(folder / "cells.h5ad") as path, CountsFile(path) as file:
+        file.finish(obs=_obs({}, dataset, names=[]), var=_var([], []), uns={"dataset": dataset.id})
+    _write_truth(pd.DataFrame({name: np.array([], dtype=object) for name in TRUTH_COLUMNS}), folder)
+    _write_reference(np.zeros((0, 0), dtype=np.float32), folder)
+    write_json(folder / "report.json", {**header(dataset, sha256=sha256), "n_cells": 0, "n_genes": 0})
+
+
+def _write_cells(
+    stored: Stored, source: Source, dataset: Dataset, target: Path, *, where: str
+) -> tuple[Tally, dict[str, Any]]:
+    """Write the first matrix that holds counts; if none does, say what is wrong with the first."""
+    refused: NotCounts | None = None
+    for name in candidates(stored, dataset):
+        try:
+            return _write_matrix(stored, name, source, dataset, target, where=where)
+        except NotCounts as error:
+            refused = refused or error
+    raise refused
+
+
+def _write_matrix(
+    stored: Stored, name: str, source: Source, dataset: Dataset, target: Path, *, where: str
+) -> tuple[Tally, dict[str, Any]]:
+    table = stored.var[name]
+    var = table.frame(
+        [column for column in (dataset.gene_column, *_SYMBOL_COLUMNS) if column in table.columns]
     )
-    obs["total_counts"] = np.array([], dtype=np.float64)
-    var = pd.DataFrame({"symbol": np.array([], dtype=object)}, index=pd.Index([], dtype=object))
-    empty = sparse.csr_matrix((0, 0), dtype=np.float32)
-    return Prepared(
-        cells=ad.AnnData(X=empty, obs=obs, var=var, uns={"dataset": dataset.id}),
-        truth=pd.DataFrame({name: np.array([], dtype=object) for name in TRUTH_COLUMNS}),
-        reference=np.zeros((0, 0), dtype=np.float32),
-        report={**_header(dataset, sha256=sha256), "n_cells": 0, "n_genes": 0},
-    )
+    names = _gene_names(var, dataset.gene_column, known=table.columns, where=where)
+    matched = match_genes(names, kind=dataset.gene_ids, organism=dataset.organism, where=where)
+    genes = Columns.of(matched.ids)
+    tally = Tally()
+    reading = Progress(f"{dataset.id}: counts", len(source.names))
+    blocks = counted_blocks(stored, name, source, dataset, where=where)
+    with atomic(target) as path, CountsFile(path) as file:
+        for block in reading(blocks, size=lambda b: b.counts.shape[0]):
+            kept = genes.collapsed(block.counts)
+            file.append(kept)
+            tally.add(before=block.counts, after=kept, totals=block.totals)
+        obs = _obs(source.columns, dataset, names=source.names)
+        obs["total_counts"] = tally.totals
+        symbols = _symbols(var, names, genes, dataset)
+        file.finish(obs=obs, var=_var(genes.ids, symbols), uns={"dataset": dataset.id})
+    report = {
+        "genes_in_source": len(names),
+        "genes_dropped": sum(not gene for gene in matched.ids),
+        "genes_matched": matched.how,
+        "genes_without_id": matched.without,
+        "counts_dropped_share": tally.dropped_share,
+        "duplicates_summed": sum(bool(gene) for gene in matched.ids) - len(genes.ids),
+        "n_genes": len(genes.ids),
+        "counts_from": name,
+    }
+    return tally, report
 
 
-def write(prepared: Prepared, folder: Path) -> None:
-    """Write the five files, each atomically; the same bytes for the same input and libraries."""
-    with atomic(folder / "cells.h5ad") as path:
-        prepared.cells.write_h5ad(path, convert_strings_to_categoricals=False)
+def _write_truth(truth: pd.DataFrame, folder: Path) -> None:
     for name, columns in (("truth", TRUTH_COLUMNS), ("split", SPLIT_COLUMNS)):
         text = pa.schema([(column, pa.string()) for column in columns])
         with atomic(folder / f"{name}.parquet") as path:
-            prepared.truth[list(columns)].to_parquet(path, index=False, schema=text)
+            truth[list(columns)].to_parquet(path, index=False, schema=text)
+
+
+def _write_reference(reference: np.ndarray, folder: Path) -> None:
     with atomic(folder / "reference.npy") as path:
-        np.save(path, prepared.reference, allow_pickle=False)
-    write_json(folder / "report.json", prepared.report)
+        np.save(path, reference, allow_pickle=False)
 
 
-def _gene_names(var: pd.DataFrame, column: str | None, *, where: str) -> list[str]:
+def _gene_names(var: pd.DataFrame, column: str | None, *, known: list[str], where: str) -> list[str]:
     if column is None:
         return [str(name) for name in var.index]
     if column not in var.columns:
         raise UserError(
             f"{where}: gene_column",
             found=f"no var column {column!r}",
-            expected=f"one of {', '.join(map(str, var.columns)) or '(the file has none)'}",
+            expected=f"one of {', '.join(known) or '(the file has none)'}",
             todo="correct gene_column, or leave it out to take the index",
         )
     return [name or "" for name in as_text(var[column])]
 
 
-def _symbols(
-    var: pd.DataFrame, names: list[str], genes: list[str], first: np.ndarray, dataset: Dataset
-) -> list[str]:
+def _symbols(var: pd.DataFrame, names: list[str], genes: Columns, dataset: Dataset) -> list[str]:
     """The file's own symbol for each gene; else ours; else its id."""
     column = next((name for name in _SYMBOL_COLUMNS if name in var.columns), None)
     if dataset.gene_ids == "symbol":
-        return [names[i] for i in first]
+        return [names[i] for i in genes.first]
     if column is not None:
-        return [value or gene for value, gene in zip(as_text(var[column].iloc[first]), genes, strict=True)]
+        found = as_text(var[column].iloc[genes.first])
+        return [value or gene for value, gene in zip(found, genes.ids, strict=True)]
     if dataset.gene_column is not None:
-        return [str(name) for name in var.index[first]]
+        return [str(name) for name in var.index[genes.first]]
     table = gene_table(dataset.organism)
     ours = dict(zip(table.ids, table.symbols, strict=True))
-    return [ours.get(gene, gene) for gene in genes]
+    return [ours.get(gene, gene) for gene in genes.ids]
 
 
-def _obs(source: Source, dataset: Dataset) -> pd.DataFrame:
+def _var(genes: Sequence[str], symbols: Sequence[str]) -> pd.DataFrame:
+    symbol = np.array(symbols, dtype=object)
+    return pd.DataFrame({"symbol": symbol}, index=pd.Index(genes, dtype=object))
+
+
+def _obs(columns: dict[str, np.ndarray | None], dataset: Dataset, *, names: Sequence[str]) -> pd.DataFrame:
+    """What a model may see of the cells; totals are not known yet."""
+
     def text(role: str) -> np.ndarray:
-        values = source.columns[role]
-        blank = np.full(len(source.names), "", dtype=object)
+        values = columns.get(role)
+        blank = np.full(len(names), "", dtype=object)
         return blank if values is None else np.where(values == None, "", values)  # noqa: E711 - elementwise
 
-    columns = {role: text(role) for role in ("batch", "donor", "assay", "tissue")}
-    obs = pd.DataFrame({**columns, "organism": dataset.organism}, index=pd.Index(source.names, dtype=object))
-    obs["total_counts"] = source.totals
-    return obs
+    obs = {role: text(role) for role in TEXT_COLUMNS[:-1]}
+    obs["organism"] = np.full(len(names), dataset.organism, dtype=object)
+    obs["total_counts"] = np.full(len(names), np.nan)
+    return pd.DataFrame(obs, index=pd.Index(names, dtype=object))
 
 
 def _truth(source: Source, labels: Labels, dataset: Dataset) -> pd.DataFrame:
@@ -164,60 +209,6 @@ def _truth(source: Source, labels: Labels, dataset: Dataset) -> pd.DataFrame:
     truth = {"cell": source.names, "label": labels.label, "ontology_id": labels.ontology_id}
     truth |= {role: column[role] for role in ("batch", "donor", "condition")}
     return pd.DataFrame({**truth, "unit": units, "part": parts}, columns=list(TRUTH_COLUMNS))
-
-
-def _header(dataset: Dataset, *, sha256: str | None) -> dict[str, Any]:
-    return {
-        "dataset": dataset.id,
-        "title": dataset.title,
-        "citation": dataset.citation,
-        "organism": dataset.organism,
-        "label_source": dataset.label_source,
-        "units": dataset.units,
-        "tasks": list(dataset.tasks),
-        "totals_known": dataset.total_counts != "none",
-        "note": dataset.note,
-        "sha256": sha256,
-    }
-
-
-def _gene_report(source: Source, matched: Matched, counts: sparse.csr_matrix) -> dict[str, Any]:
-    with_id = [gene for gene in matched.ids if gene]
-    return {
-        "genes_in_source": len(matched.ids),
-        "genes_dropped": len(matched.ids) - len(with_id),
-        "genes_matched": matched.how,
-        "genes_without_id": matched.without,
-        "counts_dropped_share": float(1 - counts.sum(dtype=np.float64) / source.counts.sum(dtype=np.float64)),
-        "duplicates_summed": len(with_id) - len(set(with_id)),
-    }
-
-
-def _cell_report(cells: ad.AnnData, truth: pd.DataFrame) -> dict[str, Any]:
-    sums = np.asarray(cells.X.sum(axis=1, dtype=np.float64)).ravel()
-    return {
-        "n_cells": cells.n_obs,
-        "n_genes": cells.n_vars,
-        "n_empty_cells": int((sums == 0).sum()),
-        "n_labelled": int(truth["label"].notna().sum()),
-        "n_unlabelled": int(truth["label"].isna().sum()),
-        "types": _counted(truth["label"]),
-        "n_batches": truth["batch"].nunique(),
-        "n_donors": truth["donor"].nunique(),
-        "donors": sorted(truth["donor"].dropna().unique()),
-        "n_units": truth["unit"].nunique(),
-        "parts": _counted(truth["part"]),
-        "units_by_part": {
-            part: sorted(rows["unit"].dropna().unique()) for part, rows in truth.groupby("part")
-        },
-        "split_exists": bool((truth["part"] == "train").any()),
-        "median_counts": float(np.median(sums)),
-        "median_genes": float(np.median(np.diff(cells.X.indptr))),
-    }
-
-
-def _counted(values: pd.Series) -> dict[str, int]:
-    return {str(name): int(n) for name, n in values.value_counts().sort_index().items()}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -241,16 +232,15 @@ def main(args: argparse.Namespace) -> int:
             str(args.source), found=f"no source.json ({error!r})", expected="what atlas fetch wrote"
         ) from None
     (args.out / "outcome.json").unlink(missing_ok=True)  # an earlier run's must not vouch for this one
-    try:
-        if found.status != "ok":
-            outcome, prepared = found, nothing_prepared(dataset)
-        else:
-            prepared = prepare(Path(source["path"]), dataset, sha256=source["sha256"])
-            outcome = Outcome(status="ok", stage="prepare")
-    except UserError as error:
-        outcome = Outcome(status="failed", stage="prepare", reason=str(error))
-        prepared = nothing_prepared(dataset, sha256=source["sha256"])
-    write(prepared, args.out)
+    outcome, n_cells = found, 0
+    if outcome.status == "ok":
+        try:
+            report = prepare(Path(source["path"]), dataset, args.out, sha256=source["sha256"])
+            outcome, n_cells = Outcome(status="ok", stage="prepare"), report["n_cells"]
+        except UserError as error:
+            outcome = Outcome(status="failed", stage="prepare", reason=str(error))
+    if outcome.status != "ok":
+        prepare_nothing(dataset, args.out, sha256=source["sha256"])
     outcome.write(args.out / "outcome.json")
-    print(f"{dataset.id}: {outcome.status}: {outcome.reason or f'{prepared.cells.n_obs} cells'}")
+    print(f"{dataset.id}: {outcome.status}: {outcome.reason or f'{n_cells} cells'}")
     return 0

@@ -1,57 +1,101 @@
-"""One h5ad of somebody else, read with suspicion: its cells, its columns, its matrix of counts."""
+"""What an entry asks of somebody else's file: its cells, their columns, their counts in blocks."""
 
-import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from atlas.catalogue import BARCODE_SUFFIX, Dataset
-from atlas.counts import as_csr, check_matrix, is_counts, recovered_counts, verified_counts
+from atlas.counts import NotCounts, as_csr, check_matrix, recovered_counts, verified_counts
+from atlas.stored import Stored
 from contract.errors import UserError, suggestion
+
+ROLES = ("label", "ontology", "batch", "donor", "condition", "assay", "tissue")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What an entry asks of a file, after its ``where`` filter.
+    """The cells that pass the ``where`` filter of an entry.
 
-    ``columns`` holds (N,) text, ``None`` where unknown, for each role of ``Dataset.obs``
-    (``None`` where the entry names no column). ``counts`` is (N, G) verified CSR, ``totals``
-    (N,) float64 of the whole cell (NaN where the source had dropped genes).
+    ``kept`` is a mask over the rows of the file, ``names`` (N,) text. ``columns`` holds (N,) text,
+    ``None`` where unknown, for each role of ``Dataset.obs`` (``None`` where the entry names no
+    column). ``stored_totals`` (N,) is the column of totals that the entry names, if any.
     """
 
+    kept: np.ndarray
     names: np.ndarray
     columns: dict[str, np.ndarray | None]
+    stored_totals: np.ndarray | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Some rows of the source: verified CSR counts (n, G), and the totals (n,) of the whole cells.
+
+    A total is NaN where the source had dropped genes.
+    """
+
     counts: sparse.csr_matrix
     totals: np.ndarray
-    var: pd.DataFrame
-    counts_from: str
 
 
-def read_source(path: Path, dataset: Dataset, *, where: str) -> Source:
-    """Read, filter and verify; every surprise is a ``UserError`` that begins with ``where``."""
-    cells = _read_h5ad(path, where=where)
-    _check_columns(cells.obs, dataset, where=where)
-    kept = _kept(cells.obs, dataset, where=where)
-    obs = cells.obs.loc[kept]
+def read_source(stored: Stored, dataset: Dataset, *, where: str) -> Source:
+    """Read what the entry names and filter; every surprise is a ``UserError`` that begins with ``where``."""
+    table = stored.obs
+    named = _named_columns(dataset)
+    totals = _totals_column(dataset)
+    wanted = {f"obs.{role}": column for role, column in named.items()}
+    wanted |= {f"where.{column}": column for column in dataset.where}
+    wanted |= {} if totals is None else {"total_counts": totals}
+    _check_columns(table.columns, wanted, where=where)
+    obs = table.frame(list(wanted.values()))
+    kept = _kept(obs, dataset, where=where)
+    obs = obs.loc[kept]
     names = obs.index.to_numpy(dtype=object)
     _check_names(names, where=where)
-    stored = _stored_totals(obs, dataset, where=where)
-    counts, var, counts_from = _counts(cells, kept, dataset, totals=stored, where=where)
     return Source(
+        kept=kept,
         names=names,
-        columns={
-            role: _role(obs, role, dataset, where=where)
-            for role in ("label", "ontology", "batch", "donor", "condition", "assay", "tissue")
-        },
-        counts=counts,
-        totals=_totals(counts, dataset, stored=stored, where=where),
-        var=var,
-        counts_from=counts_from,
+        columns={role: _role(obs, role, dataset, where=where) for role in ROLES},
+        stored_totals=None if totals is None else _stored_totals(obs, totals, where=where),
     )
+
+
+def candidates(stored: Stored, dataset: Dataset) -> list[str]:
+    """Which matrices may hold the counts, the likeliest first: ``X``, or else ``raw.X``."""
+    names = [name for name in ("X", "raw.X") if name in stored.matrices]
+    return names[-1:] if dataset.counts == "log1p_of_1e4" else names
+
+
+def counted_blocks(
+    stored: Stored, name: str, source: Source, dataset: Dataset, *, where: str
+) -> Iterator[Block]:
+    """Yield the counts of the kept cells, every stored value looked at; memory of one block.
+
+    Raises
+    ------
+    NotCounts
+        If a block holds something else: another matrix may hold them.
+    UserError
+        For a broken matrix, or totals that do not fit.
+    """
+    place, done, n_values = f"{where}: {name}", 0, 0
+    for start, stop, rows in stored.matrices[name].blocks():
+        check_matrix(rows, where=place)
+        matrix = as_csr(rows[source.kept[start:stop]])
+        these = slice(done, done + matrix.shape[0])
+        done = these.stop
+        totals = None if source.stored_totals is None else source.stored_totals[these]
+        if dataset.counts == "log1p_of_1e4":
+            counts = recovered_counts(matrix, totals=totals, where=place)
+        else:
+            counts = verified_counts(matrix, where=place)
+        n_values += counts.nnz
+        yield Block(counts=counts, totals=_totals(counts, dataset, stored=totals, where=where))
+    if not n_values:
+        raise NotCounts(place, found="not one value above 0", expected="raw counts", todo="check the file")
 
 
 def as_text(values: pd.Series) -> np.ndarray:
@@ -70,43 +114,9 @@ def _text(value: object) -> str | None:
     return str(value) or None
 
 
-def _read_h5ad(path: Path, *, where: str) -> ad.AnnData:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old formats and doubled names: what matters is checked here
-            cells = ad.read_h5ad(path)
-    except Exception as error:  # noqa: BLE001 - a foreign file can be broken in any way that a reader stumbles over
-        raise UserError(
-            where,
-            found=f"a file that anndata cannot read ({error})",
-            expected="an h5ad",
-            todo="write it anew",
-        ) from None
-    if cells.X is None and cells.raw is None:
-        raise UserError(where, found="no matrix in X and no raw.X", expected="counts")
-    if not cells.n_obs:
-        raise UserError(where, found="0 cells", expected="one at least")
-    for name, matrix in (("X", cells.X), ("raw.X", None if cells.raw is None else cells.raw.X)):
-        if matrix is not None:
-            check_matrix(matrix, where=f"{where}: {name}")
-    for name, table in (("obs", cells.obs), ("var", cells.var)):
-        doubled = table.columns[table.columns.duplicated()]
-        if len(doubled):
-            raise UserError(
-                f"{where}: {name}", found=f"two columns {doubled[0]!r}", expected="each name once"
-            )
-    cells.obs.index = cells.obs.index.astype(str)
-    return cells
-
-
-def _check_columns(obs: pd.DataFrame, dataset: Dataset, *, where: str) -> None:
-    wanted = {f"obs.{role}": column for role, column in _named_columns(dataset).items()}
-    wanted |= {f"where.{column}": column for column in dataset.where}
-    if dataset.total_counts.startswith("obs:"):
-        wanted["total_counts"] = dataset.total_counts.removeprefix("obs:")
+def _check_columns(known: list[str], wanted: dict[str, str], *, where: str) -> None:
     for role, column in wanted.items():
-        if column not in obs.columns:
-            known = [str(name) for name in obs.columns]
+        if column not in known:
             raise UserError(
                 f"{where}: {role}",
                 found=f"no obs column {column!r}",
@@ -115,9 +125,12 @@ def _check_columns(obs: pd.DataFrame, dataset: Dataset, *, where: str) -> None:
             )
 
 
+def _totals_column(dataset: Dataset) -> str | None:
+    return dataset.total_counts.removeprefix("obs:") if dataset.total_counts.startswith("obs:") else None
+
+
 def _named_columns(dataset: Dataset) -> dict[str, str]:
-    roles = ("label", "ontology", "batch", "donor", "condition", "assay", "tissue")
-    named = {role: getattr(dataset.obs, role) for role in roles}
+    named = {role: getattr(dataset.obs, role) for role in ROLES}
     return {
         role: column
         for role, column in named.items()
@@ -179,10 +192,7 @@ def _suffixes(names: pd.Index, *, where: str) -> np.ndarray:
     return np.array([name.rpartition("-")[2] for name in names], dtype=object)
 
 
-def _stored_totals(obs: pd.DataFrame, dataset: Dataset, *, where: str) -> np.ndarray | None:
-    if not dataset.total_counts.startswith("obs:"):
-        return None
-    column = dataset.total_counts.removeprefix("obs:")
+def _stored_totals(obs: pd.DataFrame, column: str, *, where: str) -> np.ndarray:
     values = pd.to_numeric(obs[column].astype(object), errors="coerce").to_numpy(dtype=np.float64)
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
@@ -212,19 +222,3 @@ def _totals(
             expected="totals from before any gene was left out",
         )
     return stored
-
-
-def _counts(
-    cells: ad.AnnData, kept: np.ndarray, dataset: Dataset, *, totals: np.ndarray | None, where: str
-) -> tuple[sparse.csr_matrix, pd.DataFrame, str]:
-    """Counts of the kept cells, their genes, and which matrix they are: ``X`` or ``raw.X``."""
-    raw = None if cells.raw is None else as_csr(cells.raw.X[kept])
-    plain = None if cells.X is None else as_csr(cells.X[kept])
-    if dataset.counts == "log1p_of_1e4":
-        name, matrix = ("X", plain) if raw is None else ("raw.X", raw)
-        counts = recovered_counts(matrix, totals=totals, where=f"{where}: {name}")
-    else:
-        use_raw = raw is not None and (plain is None or (not is_counts(plain) and is_counts(raw)))
-        name, matrix = ("raw.X", raw) if use_raw else ("X", plain)
-        counts = verified_counts(matrix, where=f"{where}: {name}")
-    return counts, (cells.raw.var if name == "raw.X" else cells.var), name

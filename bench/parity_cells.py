@@ -54,7 +54,7 @@ def _components(data: ad.AnnData) -> NDArray:
     """Principal components, or those that came with the data."""
     if "X_pca_scaled" in data.obsm:
         return np.asarray(data.obsm["X_pca_scaled"])
-    return principal_components(sparse.csr_matrix(data.X, dtype=np.float32))
+    return principal_components(lambda: [sparse.csr_matrix(data.X, dtype=np.float32)])
 
 
 def _harmony(components: NDArray, batch: NDArray) -> NDArray:

@@ -4,11 +4,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from prepared import prepare, write
 from scipy import sparse
 
 from atlas.corpus import hash_of
 from atlas.overlap import barcode, fingerprints
-from atlas.prepare import nothing_prepared, prepare, write
+from atlas.prepare import prepare_nothing
 from contract.cli import dispatch
 from contract.outcome import Outcome
 
@@ -30,7 +31,7 @@ def data(save, entry, tmp_path):
 def refuse(entry, tmp_path):
     def add(name):
         folder = tmp_path / "data" / name
-        write(nothing_prepared(entry(id=name)), folder)
+        prepare_nothing(entry(id=name), folder)
         Outcome(status="failed", stage="prepare", reason="no counts").write(folder / "outcome.json")
 
     return add

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from atlas.genes import PATTERNS, collapsed, gene_table, match_genes, without_version
+from atlas.genes import PATTERNS, Columns, gene_table, match_genes, without_version
 from contract.errors import UserError
 
 
@@ -100,7 +100,8 @@ def test_wrong_kinds_of_names_are_one_line(names, kind, organism, words):
 @given(st.lists(st.sampled_from(["", "A", "B", "C"]), min_size=1, max_size=8), st.integers(0, 99))
 def test_collapsed_columns_are_the_sums_by_id(ids, seed):
     dense = np.random.default_rng(seed).integers(0, 5, (3, len(ids))).astype(np.float32)
-    matrix, genes, first = collapsed(sparse.csr_matrix(dense), ids)
+    columns = Columns.of(ids)
+    matrix, genes, first = columns.collapsed(sparse.csr_matrix(dense)), columns.ids, columns.first
     assert genes == list(dict.fromkeys(gene for gene in ids if gene))
     assert [ids[i] for i in first] == genes
     assert all(ids.index(gene) == i for gene, i in zip(genes, first, strict=True))

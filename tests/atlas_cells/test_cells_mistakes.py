@@ -6,9 +6,10 @@ import anndata as ad
 import h5py
 import numpy as np
 import pytest
+from prepared import prepare
 from scipy import sparse
 
-from atlas.prepare import main, prepare
+from atlas.prepare import main
 from contract.errors import UserError
 
 

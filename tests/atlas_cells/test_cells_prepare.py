@@ -5,10 +5,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from prepared import Prepared, prepare, write
 from scipy import sparse
 
 from atlas.genes import gene_table
-from atlas.prepare import SPLIT_COLUMNS, TRUTH_COLUMNS, main, nothing_prepared, prepare, write
+from atlas.prepare import SPLIT_COLUMNS, TRUTH_COLUMNS, main, prepare_nothing
 
 FILES = ("cells.h5ad", "truth.parquet", "split.parquet", "reference.npy", "report.json")
 
@@ -263,7 +264,8 @@ def test_command_writes_every_file_for_good_and_for_refused_input(cells, save, t
 
 def test_nothing_has_the_columns_of_something(cells, save, entry, tmp_path):
     whole, _ = _written(prepare(save(cells), entry()), tmp_path / "whole")
-    empty, truth = _written(nothing_prepared(entry()), tmp_path / "empty")
+    prepare_nothing(entry(), tmp_path / "empty")
+    empty, truth = _written(Prepared(tmp_path / "empty"), tmp_path / "copy")
     assert empty.shape == (0, 0)
     assert list(empty.obs) == list(whole.obs)
     assert list(empty.var) == list(whole.var)

@@ -66,6 +66,26 @@ def test_a_file_is_checked_where_it_lies(fetch, data, body):
     }
 
 
+def test_a_zarr_store_is_known_by_all_its_files(fetch, tmp_path):
+    store = tmp_path / "data/sets/three.zarr/X"
+    store.mkdir(parents=True)
+    for name in ("b", "a"):
+        (store / name).write_bytes(name.encode())
+    lines = [f"X/{name}\0{hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("a", "b")]
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    made = entry(source__path="sets/three.zarr", sha256=digest)
+    assert fetch(made, data=tmp_path / "data")[1] | {"path": ""} == {
+        "status": "ok",
+        "reason": "",
+        "kind": "file",
+        "path": "",
+        "sha256": digest,
+        "bytes": 2,
+    }
+    (store / "c").write_bytes(b"")
+    assert "found SHA-256" in failed(fetch(made, data=tmp_path / "data"))
+
+
 def test_no_folder_is_a_result(fetch):
     assert "pass --config data=DIR" in failed(fetch(entry()))
 
