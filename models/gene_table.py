@@ -1,14 +1,17 @@
-"""Gene vectors from outside: of proteins, promoters, interactions; one file, one row a gene."""
+"""Gene vectors from outside: of proteins, promoters, interactions, a row a gene; or of the genes' symbols."""
 
 import dataclasses
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from anndata import AnnData
 
 from contract.errors import UserError
 from contract.files import sha256
+from models.texts import encode
 from models.transformer.recipe import Design
 
 
@@ -36,6 +39,21 @@ def read_gene_table(path: Path) -> GeneTable:
         found = f"genes {genes.dtype} {genes.shape}, vectors {vectors.shape}"
         raise UserError(str(path), found=found, expected=expected)
     return GeneTable(genes.tolist(), vectors, path.name, sha256(path))
+
+
+def gene_table_of(
+    train: AnnData, design: Design, *, file: str | None, text_encoder: str | None
+) -> GeneTable | None:
+    """Vectors from a ``file``, or of the genes' symbols where the recipe asks for those, or nothing."""
+    if file is not None:
+        return read_gene_table(Path(file))
+    if design.identity.made_of != "symbols":
+        return None
+    symbols = train.var["symbol"].astype(str) if "symbol" in train.var else train.var_names.astype(str)
+    vectors = encode(symbols.tolist(), encoder=text_encoder, width=design.size.vectors)
+    name = f"texts of symbols by {text_encoder or 'hashed groups of letters'}"
+    digest = hashlib.sha256("\n".join(train.var_names).encode() + vectors.tobytes()).hexdigest()
+    return GeneTable(train.var_names.tolist(), vectors, name, digest)
 
 
 def fit_to(design: Design, table: GeneTable, *, where: str) -> Design:

@@ -98,7 +98,8 @@ class RecipeOptions:
     ``init: random`` is the untrained twin. ``budget_cells`` is the number of cells seen in
     training, epochs × cells of the corpus; ``null`` is the recipe's own number of epochs.
     ``gene_vectors``: an ``.npz`` of ``genes`` and ``vectors`` for recipes with frozen ones; genes
-    without a vector are left out. ``null``: made from the corpus.
+    without a vector are left out. ``null``: made from the corpus. ``text_encoder``: ``module:function``
+    from texts to vectors, for recipes that read texts; ``null``: hashed groups of letters, a control.
     """
 
     recipe: str
@@ -107,6 +108,7 @@ class RecipeOptions:
     budget_cells: int | None = _number(None, least=1, most=10**12)
     batch_size: int | None = _number(None, least=1, most=100_000)
     gene_vectors: str | None = None
+    text_encoder: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

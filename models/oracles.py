@@ -1,6 +1,5 @@
 """Contestants that are handed the truth: they bracket every metric from above, and are marked so."""
 
-from functools import cache
 from typing import Self
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from contract.errors import NotApplicable, UserError
+from models.cell_types import cell_ontology
 from models.controls import normal
 from models.options import JitterOptions
 from models.registry import ADAPTERS
@@ -117,7 +117,8 @@ def ontology_distances(terms: tuple[str, ...]) -> np.ndarray:
     """
     from scipy.sparse.csgraph import shortest_path
 
-    names, graph = _cell_ontology()
+    known = cell_ontology()
+    names, graph = known.row, known.parents
     unknown = [term for term in terms if term not in names]
     if unknown:
         raise UserError("truth", found=f"ontology id {unknown[0]!r}", expected="a live Cell Ontology term")
@@ -126,22 +127,3 @@ def ontology_distances(terms: tuple[str, ...]) -> np.ndarray:
     if not np.isfinite(steps).all():
         raise NotApplicable("the ontology does not join all types of these cells")
     return steps
-
-
-@cache
-def _cell_ontology():
-    """Row of each live term, and the parent edges (T, T) of the ontology that CELLxGENE pins (0.1 s)."""
-    import scipy.sparse as sp
-    from cellxgene_ontology_guide.supported_versions import CXGSchema
-
-    entries = CXGSchema().ontology("CL")
-    live = sorted(term for term, entry in entries.items() if not entry.get("deprecated"))
-    names = {term: row for row, term in enumerate(live)}
-    edges = [
-        (row, names[parent])
-        for term, row in names.items()
-        for parent, steps in entries[term].get("ancestors", {}).items()
-        if steps == 1 and parent in names and parent != term
-    ]
-    child, parent = np.array(edges).T
-    return names, sp.csr_array((np.ones(len(edges)), (child, parent)), shape=(len(names), len(names)))

@@ -10,26 +10,29 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from anndata import AnnData
 
 from contract.errors import NotApplicable, UserError
 from contract.files import read_json, sha256, write_json
 from models.card import ModelCard
-from models.gene_table import GeneTable, fit_to, read_gene_table
+from models.gene_table import fit_to, gene_table_of
 from models.options import RecipeOptions
-from models.reading import counts_of, datasets_of, organisms_of, units_of
+from models.reading import counts_of, organisms_of, units_of
+from models.telling import Told, tell
 from models.transformer import checkpoint
+from models.transformer.counts import Marked
 from models.transformer.data import Corpus, held_out_units
 from models.transformer.engine import pretrain
 from models.transformer.errors import RecipeError, TransformerError, VocabularyError
-from models.transformer.gene_vectors import codetection, give_vectors
 from models.transformer.infer import embed
 from models.transformer.objectives import Network
 from models.transformer.progress import Progress
-from models.transformer.recipe import Design, load_recipe
-from models.transformer.tokenise import specials_of, tokeniser_of
-from models.transformer.vocabulary import Vocabulary, fit_vocabulary, match
+from models.transformer.recipe import Design, Recipe, load_recipe
+from models.transformer.tokenise import tokeniser_of
+from models.transformer.vocabulary import match
+from models.untrained import read_corpus, untrained
 
 EMBED_CELLS = 32
 VALIDATION_CELLS = 2048
@@ -45,8 +48,10 @@ class Pretrained:
     within a cell it does not, because the total scales all genes of a cell alike.
     """
 
-    def __init__(self, options: RecipeOptions, *, workdir: Path | None = None) -> None:
-        self.options, self.workdir = options, workdir
+    def __init__(
+        self, options: RecipeOptions, *, workdir: Path | None = None, labels: pd.DataFrame | None = None
+    ) -> None:
+        self.options, self.workdir, self.labels = options, workdir, labels
         self._checkpoint: checkpoint.Checkpoint | None = None
         self._corpus: dict[str, Any] = {}
 
@@ -64,7 +69,7 @@ class Pretrained:
             revision="this repository",
             license="BSD-3-Clause",
             pretrained_on=datasets,
-            saw=("counts", "pretraining") if trained else ("counts",),
+            saw=("counts", *self._asked(recipe), "pretraining") if trained else ("counts",),
             needs_gpu=False,
             equivariance_tolerance=TOLERANCE[device().type],
             organism=", ".join(organisms) or None,
@@ -87,17 +92,21 @@ class Pretrained:
             If no cell has a total, or no gene is expressed often enough.
         """
         with refusals(self.options):
-            design, table = self._design(), None
-            if self.options.gene_vectors is not None:
-                table = read_gene_table(Path(self.options.gene_vectors))
+            encoder = self.options.text_encoder
+            design, told = tell(train, self._design(), labels=self.labels, encoder=encoder)
+            table = gene_table_of(train, design, file=self.options.gene_vectors, text_encoder=encoder)
+            if table is not None:
                 design = fit_to(design, table, where=f"recipe {self.options.recipe}")
-            corpus, vocabulary, facts = _corpus(train, design=design, table=table)
-            network = _network(design, corpus, seed=seed, table=table)
+            corpus, vocabulary, facts = read_corpus(train, design=design, table=table)
+            network = untrained(design, corpus, seed=seed, table=table, told=told)
+            if told is not None:
+                corpus = dataclasses.replace(corpus, counts=Marked(corpus.counts, told.marks))
+                facts |= {"types": len(told.types), "cells_of_a_type": int((told.marks[:, 0] >= 0).sum())}
             curve: list[dict[str, Any]] = []
             if self.options.init == "trained":
                 held_out = held_out_units(units_of(train), seed=seed)
                 facts["held_out_cells"] = int(held_out.sum())
-                curve = self._pretrain(network, corpus, held_out, design=design, seed=seed)
+                curve = self._pretrain(network, corpus, held_out, design=design, seed=seed, told=told)
         self._corpus = facts | {"seed": seed}
         self._checkpoint = checkpoint.Checkpoint(
             design=design, vocabulary=vocabulary, network=network, curve=curve
@@ -166,6 +175,11 @@ class Pretrained:
         file = self._corpus.get("gene_vectors")
         return f" Gene vectors are read from {file['name']} (sha256 {file['sha256'][:12]})." if file else ""
 
+    def _asked(self, recipe: Recipe) -> tuple[str, ...]:
+        """What training was told beside the counts."""
+        types, batches = recipe.design(self.options.size).told
+        return (*(["pretraining_labels"] if types else []), *(["batch"] if batches else []))
+
     def _design(self) -> Design:
         design = load_recipe(self.options.recipe).design(self.options.size)
         if self.options.batch_size is None:
@@ -181,6 +195,7 @@ class Pretrained:
         *,
         design: Design,
         seed: int,
+        told: Told | None,
     ) -> list[dict[str, Any]]:
         """Train in place on the cells that express a gene, and return the loss curve."""
         usable = corpus.expressed() > 0
@@ -201,64 +216,15 @@ class Pretrained:
             budget_cells=self.options.budget_cells,
             device=device(),
             resume=resume,
-            fingerprint=_fingerprint(corpus, learn, design=design, options=self.options, seed=seed),
+            fingerprint=_fingerprint(
+                corpus, learn, design=design, options=self.options, seed=seed, told=told
+            ),
             report=Progress(),
         )
 
 
-def _corpus(
-    train: AnnData, *, design: Design, table: GeneTable | None
-) -> tuple[Corpus, Vocabulary, dict[str, Any]]:
-    """The corpus with its vocabulary (of genes that the table, if any, knows), and facts about it."""
-    if table is not None:
-        train = train[:, train.var_names.isin(table.genes)]
-    counts, genes = counts_of(train), list(train.var_names)
-    vocabulary = fit_vocabulary(
-        counts,
-        genes=genes,
-        specials=specials_of(design.tokeniser),
-        min_cells=design.tokeniser.min_cells,
-        most=design.size.genes,
-        first=train.var["in_all"].to_numpy(dtype=bool) if "in_all" in train.var else None,
-    )
-    tokenise = tokeniser_of(design, vocabulary)
-    corpus = Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)
-    expressed = corpus.expressed()
-    cut = design.tokeniser.kind in ("rank", "set")
-    facts = {
-        "organisms": sorted(organisms_of(train)),
-        "datasets": datasets_of(train),
-        "cells": train.n_obs,
-        "cells_without_total": int((~np.isfinite(counts.totals)).sum()),
-        "cells_without_gene": int((expressed == 0).sum()),
-        "cells_cut": int((expressed > tokenise.room()).sum()) if cut else 0,
-        "genes": len(vocabulary.genes),
-        "gene_vectors": None if table is None else {"name": table.name, "sha256": table.sha256},
-    }
-    for key in ("cells_without_total", "cells_without_gene"):
-        if facts[key]:
-            print(f"corpus: {facts[key]} of {train.n_obs} {key.replace('_', ' ')}", file=sys.stderr)
-    return corpus, vocabulary, facts
-
-
-def _network(design: Design, corpus: Corpus, *, seed: int, table: GeneTable | None) -> Network:
-    """Untrained weights that depend on the seed alone; frozen gene vectors of the table or the corpus."""
-    vocabulary = corpus.tokenise.vocabulary
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = checkpoint.build(design, vocabulary=len(vocabulary), specials=len(vocabulary.specials))
-    if table is not None:
-        row = {gene: i for i, gene in enumerate(table.genes)}
-        give_vectors(network, torch.from_numpy(table.vectors[[row[gene] for gene in vocabulary.genes]]))
-    elif design.identity.kind in ("frozen", "fused"):
-        counts = corpus.counts.take(np.arange(len(corpus)))
-        width = design.size.vectors
-        give_vectors(network, codetection(counts, corpus.columns, vocabulary=vocabulary, width=width))
-    return network
-
-
 def _fingerprint(
-    corpus: Corpus, rows: np.ndarray, *, design: Design, options: RecipeOptions, seed: int
+    corpus: Corpus, rows: np.ndarray, *, design: Design, options: RecipeOptions, seed: int, told: Told | None
 ) -> str:
     """Hash of all that a training depends on, its code too, so that a resumed one never mixes two."""
     counts, vocabulary = corpus.counts.take(np.arange(len(corpus))), corpus.tokenise.vocabulary
@@ -268,6 +234,8 @@ def _fingerprint(
         options.budget_cells,
         seed,
         table,
+        options.text_encoder,
+        None if told is None else told.digest,
         vocabulary.genes,
         vocabulary.medians.tolist(),
     ]

@@ -6,7 +6,6 @@ Where a choice has kinds with fields of their own, each kind is a class and ``ki
 from dataclasses import dataclass
 from typing import Literal
 
-Score = Literal["count", "gene_median", "gene_mean"]
 Scale = Literal[
     "count",
     "log2",
@@ -19,73 +18,9 @@ Scale = Literal[
 ]
 BINNED: tuple[Scale, ...] = ("quantile_bins", "equal_bins", "log2_bins", "count_bins")
 NEEDS_TOTAL: tuple[Scale, ...] = ("log1p_norm", "log2_median", "equal_bins", "log2_bins")
-SOURCE, TARGET = "<source depth>", "<target depth>"
-DEPTHS = (SOURCE, TARGET)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RankTokens:
-    """RANK: expressed genes by falling score: the count, or the count over the gene's median or mean."""
-
-    kind: Literal["rank"]
-    norm: Score
-    min_cells: int
-    prefix: tuple[str, ...] = ()
-    suffix: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SetTokens:
-    """SET: expressed genes with their values.
-
-    Where there are more than fit, ``overflow`` says which stay: drawn ``uniform``, drawn with a
-    ``weighted`` chance of log(1 + count), or the ``first`` by identifier. ``order`` is that of
-    the identifiers, or ``random``, another one a cell. ``zeros`` fills up with genes that the
-    cell does not express.
-    """
-
-    kind: Literal["set"]
-    overflow: Literal["uniform", "weighted", "first"]
-    min_cells: int
-    order: Literal["gene", "random"] = "gene"
-    zeros: bool = False
-    prefix: tuple[str, ...] = ()
-    suffix: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PanelTokens:
-    """PANEL: every gene of the vocabulary in each cell, zeros kept.
-
-    Where ``size.patch`` is above 1, so many genes make one token: ``contiguous`` by identifier,
-    or ``random`` groups that stay the same.
-    """
-
-    kind: Literal["panel"]
-    min_cells: int
-    patches: Literal["contiguous", "random"] = "contiguous"
-    prefix: tuple[str, ...] = ()
-    suffix: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampleTokens:
-    """SAMPLE: genes drawn with replacement, chance log(1 + count), in ``groups`` between markers.
-
-    In training, the share ``hide`` of the expressed genes is kept back, and ``queries`` genes are
-    asked for: half of them kept back, half drawn from all genes.
-    """
-
-    kind: Literal["sample"]
-    groups: int
-    hide: float
-    queries: int
-    min_cells: int
-    prefix: tuple[str, ...] = ()
-    suffix: tuple[str, ...] = ()
-
-
-TokeniserChoice = RankTokens | SetTokens | PanelTokens | SampleTokens
+OF_TYPES = ("type", "prototype", "ontology", "text", "match")
+"""Objectives that are told the types of cells."""
+OF_BATCHES = ("batch",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,10 +43,12 @@ class Value:
 class Identity:
     """The vector of a gene: a learnt ``table``; ``frozen`` gene vectors, projected; both, ``fused``.
 
-    ``patch``: none, because a patch has no gene of its own.
+    ``patch``: none, because a patch has no gene of its own. Frozen vectors are made of which genes are
+    detected together in the corpus, or of the genes' ``symbols`` by a text encoder.
     """
 
     kind: Literal["table", "frozen", "fused", "patch"]
+    made_of: Literal["codetection", "symbols"] = "codetection"
     project: Literal["none", "linear", "mlp"] = "none"
     norm: bool = False
 
@@ -180,9 +117,15 @@ class Objective:
     (detached) in the place of the first token; ``profile``: all values from the cell's vector, by one
     linear map; ``teacher``: the cell's vector that a copy of the encoder gives which sees all and
     follows with ``momentum``; ``contrast``: the same cell under other dropout among the batch's cells.
+    Of a cell whose type is told: ``type``: which one, against learnt prototypes (``tree``: a coarse type is
+    the sum of those below it); ``prototype``: how far the cell lies from its type's; ``ontology``: cells of
+    nearer types shall lie nearer; ``text``: which type's text, and ``match``: whether a text is the cell's.
+    ``batch``: which batch, unlearnt by the encoder; ``similarity``: each two cells of a batch
+    shall be alike or not, by ``beta``.
     ``loss`` (of values): squared error, its root, bins by cross-entropy, or counts as zero-inflated negative
     binomial or zero-truncated Poisson. ``layers``: hidden layers of the head. ``everywhere``: all
-    positions are scored, not the hidden ones alone. ``logits: tied`` reads genes off the gene table.
+    positions are scored, not the hidden ones alone. ``logits: tied`` reads genes off the gene table,
+    ``cosine`` off directions of mapped gene vectors, among the genes that are hidden in the batch.
     """
 
     kind: Literal[
@@ -196,14 +139,23 @@ class Objective:
         "profile",
         "teacher",
         "contrast",
+        "type",
+        "prototype",
+        "ontology",
+        "text",
+        "match",
+        "batch",
+        "similarity",
     ]
     weight: float = 1.0
     loss: Literal["mse", "rmse", "bins", "zinb", "ztp"] = "mse"
     layers: int = 0
     everywhere: bool = False
-    logits: Literal["tied", "linear"] = "tied"
+    logits: Literal["tied", "linear", "cosine"] = "tied"
     temperature: float = 0.1
     momentum: float = 0.996
+    beta: float = 0.8
+    tree: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,7 +209,8 @@ class Size:
 
     ``genes``: at most so many genes, the most variable ones (null: all). ``patch``: genes a token.
     ``head_width``: of one attention head (null: width / heads). ``vectors``: width of frozen gene
-    vectors. ``features``: random features a head (performer). ``state``: of Mamba-2.
+    vectors. ``features``: random features a head (performer). ``state``: of Mamba-2. ``classes`` and
+    ``batches``: types and batches of the corpus, ``texts``: width of text vectors; a corpus replaces them.
     """
 
     layers: int
@@ -272,4 +225,7 @@ class Size:
     vectors: int = 64
     features: int = 64
     state: int = 16
+    classes: int = 1
+    batches: int = 1
+    texts: int = 128
     decoder: Decoder | None = None

@@ -40,7 +40,8 @@ class GeneHead(nn.Module):
     """Which gene: cross-entropy in nats over the vocabulary, at the places asked for alone.
 
     Logits at all positions would cost more than the network itself. ``layers: 1`` is BERT's transform
-    before the gene table.
+    before the gene table. ``cosine``: directions of states and of mapped gene vectors, over a temperature,
+    among the genes asked for in the batch (scCello's InfoNCE).
     """
 
     def __init__(self, design: Design, objective: Objective, *, vocabulary: int, width: int) -> None:
@@ -50,7 +51,9 @@ class GeneHead(nn.Module):
         self.transform = nn.Linear(width, width) if objective.layers else None
         self.norm = nn.LayerNorm(width, eps=eps) if objective.layers else None
         self.out = nn.Linear(width, vocabulary) if objective.logits == "linear" else None
-        tied_bias = self.out is None and bool(objective.layers)
+        self.words = nn.Linear(width, width) if objective.logits == "cosine" else None
+        self.temperature = objective.temperature
+        tied_bias = objective.logits == "tied" and bool(objective.layers)
         self.bias = nn.Parameter(torch.zeros(vocabulary)) if tied_bias else None
         self.softcap = design.backbone.softcap
         initialise(self, std=std)
@@ -59,6 +62,11 @@ class GeneHead(nn.Module):
         """States (M, D) and the genes that they should name (M)."""
         if self.transform is not None:
             states = self.norm(activate(self.transform(states), kind=self.activation))
+        if self.words is not None:
+            asked, targets = targets.unique(return_inverse=True)
+            near = F.normalize(states.float(), dim=1) @ F.normalize(self.words(table[asked]).float(), dim=1).T
+            loss = F.cross_entropy(near / self.temperature, targets, reduction="sum")
+            return loss, torch.tensor(len(targets), device=targets.device)
         logits = F.linear(states, table, self.bias) if self.out is None else self.out(states)
         if self.softcap:
             logits = self.softcap * torch.tanh(logits / self.softcap)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from models.transformer.batch import Batch
 from models.transformer.block import initialise
 from models.transformer.choices import Objective
+from models.transformer.counts import BATCH, TYPE
 from models.transformer.decoder import TokenStates
 from models.transformer.heads import (
     CellValueHead,
@@ -24,8 +25,18 @@ from models.transformer.heads import (
 from models.transformer.masking import Masked, hide
 from models.transformer.model import Encoder
 from models.transformer.recipe import Design
+from models.transformer.told import (
+    BatchHead,
+    MatchHead,
+    PrototypeHead,
+    TextHead,
+    TypeHead,
+    Types,
+    ranked,
+    similarity,
+)
 
-HEADLESS = ("prompt", "contrast")
+HEADLESS = ("prompt", "contrast", "ontology", "similarity")
 
 
 class Network(nn.Module):
@@ -39,6 +50,7 @@ class Network(nn.Module):
         self.heads = nn.ModuleDict(
             {o.kind: self._head(o) for o in design.objectives if o.kind not in HEADLESS}
         )
+        self.types = Types(design) if design.told[0] else None
         self.teacher: Encoder | None = None
         if "teacher" in self.heads:
             self.teacher = copy.deepcopy(self.encoder).requires_grad_(False)
@@ -95,6 +107,16 @@ class Network(nn.Module):
                 return ExpressedHead(design, cell_width=cell_width)
             case "profile":
                 return ProfileHead(design, genes=self.vocabulary - self.specials, cell_width=cell_width)
+            case "type":
+                return TypeHead(design, cell_width=cell_width, tree=objective.tree)
+            case "prototype":
+                return PrototypeHead(design, cell_width=cell_width)
+            case "text":
+                return TextHead(design, cell_width=cell_width, temperature=objective.temperature)
+            case "match":
+                return MatchHead(design)
+            case "batch":
+                return BatchHead(design, cell_width=cell_width)
         predictor = layers_of(cell_width, cell_width, hidden=1, activation=nn.GELU)
         initialise(predictor, std=design.backbone.init_std)
         return predictor
@@ -126,6 +148,27 @@ class Network(nn.Module):
                 return self._distance(seen)
             case "contrast":
                 return self._contrast(seen, temperature=objective.temperature)
+            case "similarity":
+                return similarity(seen.cells, beta=objective.beta)
+            case "batch":
+                return self.heads["batch"](seen.cells, seen.batch.marks[:, BATCH])
+        return self._of_type(objective, seen)
+
+    def _of_type(self, objective: Objective, seen: Pass) -> Loss:
+        """What is asked of cells whose type is told."""
+        cells, types, about = seen.cells, seen.batch.marks[:, TYPE], self.types
+        match objective.kind:
+            case "type":
+                return self.heads["type"](cells, types, below=about.below)
+            case "prototype":
+                prototypes = self.heads["type"].prototypes.weight
+                return self.heads["prototype"](cells, types, prototypes=prototypes)
+            case "text":
+                return self.heads["text"](cells, types, texts=about.texts)
+            case "match":
+                return self.heads["match"](cells, types, texts=about.texts, head=self.heads["text"])
+        other = self.encoder.cell(self.encoder(seen.shown))
+        return ranked(cells, other, types, about=about, temperature=objective.temperature)
 
     def _distance(self, seen: Pass) -> Loss:
         """Cosine distance of the student's prediction from the teacher's cell."""

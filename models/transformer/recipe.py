@@ -10,27 +10,28 @@ import yaml
 
 from models.transformer.choices import (
     BINNED,
-    DEPTHS,
     NEEDS_TOTAL,
+    OF_BATCHES,
+    OF_TYPES,
     Backbone,
     Identity,
     Masking,
     Objective,
-    PanelTokens,
     Pooler,
-    SampleTokens,
     Size,
     Thinning,
-    TokeniserChoice,
     Value,
 )
 from models.transformer.errors import RecipeError
 from models.transformer.schema import build, suggestion
+from models.transformer.token_choices import DEPTHS, PanelTokens, SampleTokens, TokeniserChoice
 
 FOLDER = Path(__file__).parent / "recipes"
 NEXT = {"next_gene", "next_value"}
 OF_HIDDEN_VALUES = {"value", "cell_value", "prompt"}
-OF_THE_CELL = {"cell_value", "expressed", "prompt", "profile", "teacher", "contrast"}
+OF_THE_CELL = {"cell_value", "expressed", "prompt", "profile", "teacher", "contrast", "similarity"}
+OF_THE_CELL |= {*OF_TYPES, *OF_BATCHES}
+BESIDE = {"prompt": "value", "prototype": "type", "match": "text"}
 LOSSES = {"value": {"mse", "bins", "zinb"}, "next_value": {"bins", "ztp"}, "profile": {"rmse"}}
 
 
@@ -60,6 +61,12 @@ class Design(Parts):
     def needs_totals(self) -> bool:
         """Whether a cell can be read only where its total count is known."""
         return self.value.scale in NEEDS_TOTAL or bool(set(self.tokeniser.prefix) & set(DEPTHS))
+
+    @property
+    def told(self) -> tuple[bool, bool]:
+        """Whether pre-training is told the types of cells, and their batches."""
+        kinds = {objective.kind for objective in self.objectives}
+        return not kinds.isdisjoint(OF_TYPES), not kinds.isdisjoint(OF_BATCHES)
 
     @property
     def masked_autoencoder(self) -> bool:
@@ -203,9 +210,11 @@ def _faults_of_objectives(design: Design) -> Iterator[tuple[str, bool]]:
     for objective in design.objectives:
         known = LOSSES.get(objective.kind, {"mse"})
         yield f"objective {objective.kind} knows no loss {objective.loss}", objective.loss not in known
-    tied = any(o.kind in ("gene", "next_gene") and o.logits == "tied" for o in design.objectives)
+    tied = any(o.kind in ("gene", "next_gene") and o.logits != "linear" for o in design.objectives)
     yield "logits tied need a gene table", tied and design.identity.kind not in ("table", "fused")
-    yield "objective prompt needs objective value beside it", "prompt" in kinds and "value" not in kinds
+    for kind, other in BESIDE.items():
+        alone = kind in kinds and other not in kinds
+        yield f"objective {kind} needs objective {other} beside it", alone
     yield "objective profile needs tokeniser panel", "profile" in kinds and design.tokeniser.kind != "panel"
     bins = any(o.loss == "bins" and o.kind in ("value", "next_value") for o in design.objectives)
     yield "loss bins needs a value.scale of bins", bins and design.value.scale not in BINNED

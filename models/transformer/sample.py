@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from models.transformer.choices import SampleTokens
 from models.transformer.counts import offsets_of
 from models.transformer.keyed import mix, uniform
+from models.transformer.token_choices import SampleTokens
 from models.transformer.values import Entries
 from models.transformer.vocabulary import Vocabulary
 

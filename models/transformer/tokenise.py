@@ -5,21 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.transformer.choices import (
+from models.transformer.choices import Thinning, Value
+from models.transformer.counts import Counts, offsets_of
+from models.transformer.keyed import cell_keys, uniform
+from models.transformer.recipe import Design
+from models.transformer.sample import group_names, queries_of, sampled, without_hidden
+from models.transformer.token_choices import (
     SOURCE,
     TARGET,
     PanelTokens,
     RankTokens,
     SampleTokens,
     SetTokens,
-    Thinning,
     TokeniserChoice,
-    Value,
 )
-from models.transformer.counts import Counts, offsets_of
-from models.transformer.keyed import cell_keys, uniform
-from models.transformer.recipe import Design
-from models.transformer.sample import group_names, queries_of, sampled, without_hidden
 from models.transformer.values import Entries, scaled
 from models.transformer.vocabulary import Vocabulary
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from models.transformer.batch import batch_of
-from models.transformer.choices import RankTokens, Value
+from models.transformer.choices import Value
+from models.transformer.token_choices import RankTokens
 from models.transformer.tokenise import Tokeniser
 from models.transformer.vocabulary import MASK, PAD, Vocabulary
 

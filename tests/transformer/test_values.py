@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from models.transformer.choices import SampleTokens, SetTokens, Thinning, Value
+from models.transformer.choices import Thinning, Value
 from models.transformer.keyed import cell_keys, uniform
 from models.transformer.sample import END
+from models.transformer.token_choices import SampleTokens, SetTokens
 from models.transformer.tokenise import Tokeniser, specials_of, thinned
 from models.transformer.values import Entries, quantile_bins, scaled
 from models.transformer.vocabulary import MASK, PAD, Vocabulary
