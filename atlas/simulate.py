@@ -8,6 +8,7 @@ batch; donors and batches shift genes, batches also library size and dropout.
 
 import argparse
 import hashlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -16,11 +17,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from atlas.blocks import CountsFile
 from atlas.genes import gene_table
 from atlas.ontology import cell_ontology
+from atlas.progress import Progress
 from contract.errors import UserError
 from contract.files import atomic
 
+BLOCK_VALUES = 1 << 23
+"""Values that are drawn at once: some 400 MB. Cells beyond the first block depend on it."""
 _WHOLE = {"seed": 0, "n_cells": 1, "n_batches": 1}
 _RANGES = {
     "median_counts": (1.0, 1e6),
@@ -83,8 +88,17 @@ class Simulation:
                 raise UserError("simulation: types", found=f"{term}, which is obsolete", todo=f"write {live}")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Design:
+    """Type, donor and batch (N,) of each cell, as numbers from 0 on."""
+
+    kind: np.ndarray
+    donor: np.ndarray
+    batch: np.ndarray
+
+
 def simulate(simulation: Simulation) -> ad.AnnData:
-    """Draw the cells; the same numbers for the same parameters. Takes about 50 bytes × N × G of memory.
+    """Draw the cells; the same numbers for the same parameters.
 
     Returns
     -------
@@ -93,19 +107,32 @@ def simulate(simulation: Simulation) -> ad.AnnData:
         ``cell_type``, ``cell_type_ontology_term_id``, ``donor_id``, ``batch``;
         ``uns["simulation"]`` the parameters.
     """
-    rng = np.random.default_rng([simulation.seed, 0])
-    donor = np.sort(np.arange(simulation.n_cells) % simulation.n_donors)
-    kind = _draw_types(simulation, donor=donor, rng=rng)
-    batch = donor % simulation.n_batches
-    counts = _draw_counts(simulation, kind=kind, donor=donor, batch=batch, rng=rng)
-    return _annotated(simulation, counts=counts, kind=kind, donor=donor, batch=batch)
+    design, blocks = _drawn(simulation)
+    counts = sparse.vstack(list(blocks), format="csr")
+    uns = {"simulation": _parameters(simulation)}
+    return ad.AnnData(X=counts, obs=_obs(simulation, design), var=_var(simulation), uns=uns)
 
 
 def simulate_to_file(simulation: Simulation, path: Path) -> None:
-    """Write the cells as h5ad, atomically; the same bytes for the same parameters and libraries."""
-    cells = simulate(simulation)
-    with atomic(path) as temporary:
-        cells.write_h5ad(temporary)
+    """Write the cells as h5ad, atomically, block by block: memory does not grow with their number.
+
+    The same bytes for the same parameters and libraries.
+    """
+    design, blocks = _drawn(simulation)
+    reading = Progress("simulated cells", simulation.n_cells)
+    with atomic(path) as temporary, CountsFile(temporary) as file:
+        for block in reading(blocks, size=lambda counts: counts.shape[0]):
+            file.append(block)
+        uns = {"simulation": _parameters(simulation)}
+        file.finish(obs=_obs(simulation, design), var=_var(simulation), uns=uns)
+
+
+def _drawn(simulation: Simulation) -> tuple[Design, Iterator[sparse.csr_matrix]]:
+    rng = np.random.default_rng([simulation.seed, 0])
+    donor = np.sort(np.arange(simulation.n_cells) % simulation.n_donors)
+    kind = _draw_types(simulation, donor=donor, rng=rng)
+    design = Design(kind=kind, donor=donor, batch=donor % simulation.n_batches)
+    return design, _draw_counts(simulation, design, rng=rng)
 
 
 def type_log_folds(simulation: Simulation) -> np.ndarray:
@@ -133,53 +160,52 @@ def _draw_types(simulation: Simulation, *, donor: np.ndarray, rng: np.random.Gen
 
 
 def _draw_counts(
-    simulation: Simulation,
-    *,
-    kind: np.ndarray,
-    donor: np.ndarray,
-    batch: np.ndarray,
-    rng: np.random.Generator,
-) -> sparse.csr_matrix:
+    simulation: Simulation, design: Design, *, rng: np.random.Generator
+) -> Iterator[sparse.csr_matrix]:
     s, n_genes = simulation, simulation.n_genes
     base = rng.normal(0.0, 1.0, n_genes)
     by_donor = rng.normal(0.0, s.donor_strength, (s.n_donors, n_genes))
     by_batch = rng.normal(0.0, s.batch_strength, (s.n_batches, n_genes))
     library = rng.normal(0.0, s.library_strength, s.n_batches)
-    level = np.exp(base + type_log_folds(s)[kind] + by_donor[donor] + by_batch[batch])
-    depth = s.median_counts * np.exp(library[batch] + rng.normal(0.0, s.depth_spread, s.n_cells))
-    mean = depth[:, None] * level / level.sum(axis=1, keepdims=True)
-    if s.dispersion > 0:
-        mean = mean * rng.gamma(1 / s.dispersion, s.dispersion, mean.shape)
-    counts = rng.poisson(mean)
-    lost = s.dropout_strength * ((batch + 1) / s.n_batches)[:, None] / (1 + mean)
-    return sparse.csr_matrix((counts * (rng.random(mean.shape) >= lost)).astype(np.float32))
+    by_type = type_log_folds(s)
+    depth = s.median_counts * np.exp(library[design.batch] + rng.normal(0.0, s.depth_spread, s.n_cells))
+    rows = max(1, BLOCK_VALUES // n_genes)
+    for start in range(0, s.n_cells, rows):
+        these = slice(start, start + rows)
+        kind, donor, batch = design.kind[these], design.donor[these], design.batch[these]
+        level = np.exp(base + by_type[kind] + by_donor[donor] + by_batch[batch])
+        mean = depth[these, None] * level / level.sum(axis=1, keepdims=True)
+        if s.dispersion > 0:
+            mean = mean * rng.gamma(1 / s.dispersion, s.dispersion, mean.shape)
+        counts = rng.poisson(mean)
+        if s.dropout_strength > 0:
+            lost = s.dropout_strength * ((batch + 1) / s.n_batches)[:, None] / (1 + mean)
+            counts = counts * (rng.random(mean.shape) >= lost)
+        yield sparse.csr_matrix(counts.astype(np.float32))
 
 
-def _annotated(
-    simulation: Simulation,
-    *,
-    counts: sparse.csr_matrix,
-    kind: np.ndarray,
-    donor: np.ndarray,
-    batch: np.ndarray,
-) -> ad.AnnData:
-    parameters = {name: list(v) if name == "types" else v for name, v in asdict(simulation).items()}
-    tag = hashlib.sha256(repr(parameters).encode()).hexdigest()[:8]
-    names = cell_ontology().names
-    obs = pd.DataFrame(
-        {
-            "cell_type": [names[simulation.types[k]] for k in kind],
-            "cell_type_ontology_term_id": [simulation.types[k] for k in kind],
-            "donor_id": [f"donor_{d + 1:02d}" for d in donor],
-            "batch": [f"batch_{b + 1}" for b in batch],
-        },
-        index=[f"{tag}-{i:06d}" for i in range(simulation.n_cells)],
-    )
-    table = gene_table()
-    var = pd.DataFrame(
-        {"symbol": table.symbols[: simulation.n_genes]}, index=list(table.ids[: simulation.n_genes])
-    )
-    return ad.AnnData(X=counts, obs=obs, var=var, uns={"simulation": parameters})
+def _parameters(simulation: Simulation) -> dict[str, object]:
+    return {name: list(v) if name == "types" else v for name, v in asdict(simulation).items()}
+
+
+def _obs(simulation: Simulation, design: Design) -> pd.DataFrame:
+    tag = hashlib.sha256(repr(_parameters(simulation)).encode()).hexdigest()[:8]
+    types = np.array(simulation.types, dtype=object)
+    names = np.array([cell_ontology().names[term] for term in types], dtype=object)
+    donors = np.array([f"donor_{d + 1:02d}" for d in range(simulation.n_donors)], dtype=object)
+    batches = np.array([f"batch_{b + 1}" for b in range(simulation.n_batches)], dtype=object)
+    columns = {
+        "cell_type": names[design.kind],
+        "cell_type_ontology_term_id": types[design.kind],
+        "donor_id": donors[design.donor],
+        "batch": batches[design.batch],
+    }
+    return pd.DataFrame(columns, index=[f"{tag}-{i:06d}" for i in range(simulation.n_cells)])
+
+
+def _var(simulation: Simulation) -> pd.DataFrame:
+    table, n = gene_table(), simulation.n_genes
+    return pd.DataFrame({"symbol": list(table.symbols[:n])}, index=list(table.ids[:n]))
 
 
 def _check(name: str, value: object, *, least: float, kinds: type, most: float = np.inf) -> None:

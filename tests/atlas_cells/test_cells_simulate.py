@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import anndata as ad
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -44,6 +45,21 @@ def test_same_parameters_same_bytes_and_another_seed_other_cells(tmp_path):
     other = simulate(replace(SMALL, seed=4))
     assert not set(other.obs_names) & set(simulate(SMALL).obs_names)
     assert (other.X != simulate(SMALL).X).nnz > 0
+
+
+def test_a_file_is_written_in_blocks_and_holds_what_is_drawn_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("atlas.simulate.BLOCK_VALUES", 30_000)  # two blocks of SMALL
+    simulate_to_file(SMALL, tmp_path / "blocks.h5ad")
+    written, drawn = ad.read_h5ad(tmp_path / "blocks.h5ad"), simulate(SMALL)
+    assert (written.X != drawn.X).nnz == 0
+    assert written.obs.astype(str).equals(drawn.obs.astype(str))
+    assert list(written.uns["simulation"]["types"]) == list(SMALL.types)
+
+
+def test_an_atlas_may_have_twenty_thousand_genes():
+    cells = simulate(replace(SMALL, n_cells=8, n_genes=20_000))
+    assert cells.shape == (8, 20_000)
+    assert cells.var_names.is_unique
 
 
 def test_types_of_near_kin_are_alike_and_programmes_do_not_depend_on_company():
