@@ -11,11 +11,12 @@ from typing import Any
 from contract.catalogue import check, read_yaml
 from contract.errors import UserError, suggestion
 from models.card import ModelCard
+from models.finetune_options import trained_as
 from models.options import build
+from models.recipe_check import check_recipe
 from models.registry import ADAPTERS, Adapter, user_class
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "models.schema.yaml"
-RECIPES = Path(__file__).resolve().parent / "transformer" / "recipes"
 OUTSIDE_TOLERANCE = 1e-4
 DEFAULT_HEAD = "logistic"
 """The classifier on the embedding of a contestant that is given labels and names no other."""
@@ -37,7 +38,8 @@ class Contestant:
     whose counts it is fitted, one run each; with a ``corpus`` that is always ``none``. ``timeout``
     is in seconds. ``card`` is what is known before it runs. ``labelled``: it learns from labels of
     training cells and predicts, it is never asked for an embedding alone. ``head`` is the classifier
-    that stands on its embedding where it is given labels; null where it has its own.
+    that stands on its embedding where it is given labels; null where it has its own. ``trained_as``:
+    whose training on the corpus it starts from, its own but where it is fine-tuned.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Contestant:
     card: ModelCard
     labelled: bool = False
     head: str | None = DEFAULT_HEAD
+    trained_as: str | None = None
 
     @property
     def predicts(self) -> bool:
@@ -92,6 +95,9 @@ def read_models(path: Path) -> Catalogue:
         name: _contestant(name, entry, corpora, folder=path.parent, where=f"{path}: {name}")
         for name, entry in value["models"].items()
     }
+    for name, contestant in contestants.items():
+        found = trained_as(contestant, contestants, where=f"{path}: {name}")
+        contestants[name] = dataclasses.replace(contestant, trained_as=found)
     return Catalogue(contestants=contestants, corpora=corpora)
 
 
@@ -159,7 +165,7 @@ def _adapter_name(entry: Mapping[str, Any], *, where: str) -> str:
             f"{where}: recipe", found=f"beside adapter {entry['adapter']!r}", todo="leave out one of the two"
         )
     if "recipe" in entry:
-        return "recipe"
+        return "finetuned" if "finetune" in entry else "recipe"
     if "adapter" not in entry:
         raise UserError(
             where,
@@ -183,8 +189,13 @@ def _options(
     name: str, adapter: Adapter, entry: Mapping[str, Any], *, folder: Path, where: str
 ) -> dict[str, Any]:
     """Options with their defaults; fields that stand beside ``options`` in the file are put among them."""
-    beside = {"recipe": ("recipe", "size"), "command": ("command", "env"), "file": ("path",)}
-    for key in ("recipe", "size", "command", "env", "path"):
+    beside = {
+        "recipe": ("recipe", "size"),
+        "finetuned": ("recipe", "size", "finetune"),
+        "command": ("command", "env"),
+        "file": ("path",),
+    }
+    for key in ("recipe", "size", "finetune", "command", "env", "path"):
         if key in entry and key not in beside.get(name, ()):
             raise UserError(f"{where}: {key}", found=f"beside adapter {name!r}", todo="leave it out")
     given = dict(entry.get("options", {}))
@@ -198,8 +209,8 @@ def _options(
         if key in entry:
             given[key] = entry[key]
     options = dataclasses.asdict(build(adapter.options, given, where=where))
-    if name == "recipe":
-        _check_recipe(options, where=where)
+    if "recipe" in options:
+        check_recipe(options, where=where)
     if options.get("gene_vectors") is not None:
         options["gene_vectors"] = os.path.normpath(folder / options["gene_vectors"])
     if name == "file":
@@ -207,22 +218,6 @@ def _options(
     if name == "command" and not any("{out}" in word for word in options["command"]):
         raise UserError(f"{where}: command", found="no {out}", expected="where to write the array")
     return options
-
-
-def _check_recipe(options: Mapping[str, Any], *, where: str) -> None:
-    recipe, size = options["recipe"], options["size"]
-    known = sorted(path.stem for path in RECIPES.glob("*.yaml"))
-    if recipe not in known:
-        raise UserError(f"{where}: recipe", found=repr(recipe), todo=suggestion(recipe, known))
-    sizes = _sizes(RECIPES / f"{recipe}.yaml")
-    if size not in sizes:
-        raise UserError(f"{where}: size", found=repr(size), todo=suggestion(size, sizes))
-
-
-@cache
-def _sizes(recipe: Path) -> list[str]:
-    """Names of a recipe's sizes; read once, for many entries may name it."""
-    return list(read_yaml(recipe)["sizes"])
 
 
 def _corpus_of(
@@ -238,7 +233,7 @@ def _corpus_of(
     if corpus is None:
         if "@" in name:
             raise UserError(where, found=f"@{name.split('@')[1]} but no 'corpus'", todo="add 'corpus: …'")
-        if adapter_name == "recipe":
+        if adapter_name in ("recipe", "finetuned"):
             raise UserError(where, found="no 'corpus'", expected="what it is trained on", todo="add it")
         return None
     if corpus not in corpora:

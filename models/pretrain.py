@@ -9,6 +9,7 @@ from contract.errors import UserError
 from contract.files import sha256, write_json
 from contract.outcome import Outcome
 from models.catalogue import Catalogue, Contestant, find_contestant
+from models.recipe_labels import is_told_types
 from models.step import (
     Done,
     add_attempts,
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="what `atlas corpus` left")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--labels", type=Path, metavar="PATH", help="of `atlas labels`, for who learns from types"
+    )
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="instead of the catalogue's")
     add_attempts(parser)
 
@@ -45,6 +49,13 @@ def main(args: argparse.Namespace) -> int:
     where = f"{args.models}: {contestant.name}"
     if contestant.corpus is None:
         raise UserError(where, found="no 'corpus'", expected="a contestant that is trained on one")
+    if contestant.trained_as != contestant.name:
+        found, todo = "an entry that is fine-tuned", f"train {contestant.trained_as} instead"
+        raise UserError(where, found=found, todo=todo)
+    if (args.labels is not None) != is_told_types(contestant.adapter, contestant.options):
+        found = "no --labels" if args.labels is None else "--labels"
+        expected = "types of cells" if args.labels is None else "none: it learns from counts alone"
+        raise UserError(where, found=found, expected=expected)
     if args.seed < 0:
         raise UserError("--seed", found=str(args.seed), expected="0 or more")
     forget(args.out, FILES)
@@ -81,9 +92,10 @@ def _pretrain(
             status=earlier.status, stage="corpus", reason=earlier.reason, log_tail=earlier.log_tail
         )
         return Done(outcome, {}, None), run
-    names = ("cells.h5ad", "corpus.json")
-    run["inputs"] = hashes({name: args.corpus / name for name in names})
+    inputs = {name: args.corpus / name for name in ("cells.h5ad", "corpus.json")}
+    run["inputs"] = hashes(inputs | ({} if args.labels is None else {"labels": args.labels}))
     request = {"seed": args.seed, "corpus": str(args.corpus), "work": str((args.out / "work").resolve())}
+    request["labels"] = None if args.labels is None else str(args.labels)
     timeout = args.timeout or contestant.timeout
     done = run_child("pretrain", contestant, request, out=args.out, timeout=timeout, given_up=args.given_up)
     run["n"] = done.report.get("n")

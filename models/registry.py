@@ -3,6 +3,7 @@
 from models import options
 from models.adapter import Adapter
 from models.card import ModelCard
+from models.finetune_options import FineTuneOptions
 
 OURS = "this repository"
 LICENSE = "BSD-3-Clause"
@@ -152,6 +153,24 @@ ADAPTERS: dict[str, Adapter] = {
             revision=OURS,
             license=LICENSE,
             saw=("counts", "pretraining"),
+            equivariance_tolerance=1e-5,
+        ),
+    ),
+    "finetuned": Adapter(
+        target="models.finetune:FineTuned",
+        about="a transformer trained here, fine-tuned on labels",
+        fits=("none",),
+        stochastic=True,
+        saves=True,
+        resumable=True,
+        labelled=True,
+        options=FineTuneOptions,
+        card=ModelCard(
+            name="fine-tuned transformer recipe",
+            source=OURS,
+            revision=OURS,
+            license=LICENSE,
+            saw=("counts", "pretraining", "train_labels"),
             equivariance_tolerance=1e-5,
         ),
     ),

@@ -1,0 +1,140 @@
+"""The contestant that learns from labels: a recipe, trained on a corpus, fine-tuned on training cells."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from anndata import AnnData
+
+from contract.errors import NotApplicable, UserError
+from models.card import ModelCard
+from models.finetune_options import FineTuneOptions
+from models.labelled import Labels, Prediction
+from models.pretrained import EMBED_CELLS, ENGINE, Pretrained, device, refusals
+from models.transformer.data import Corpus
+from models.transformer.errors import TrainingError
+from models.transformer.finetune_model import Labelled
+from models.transformer.finetune_search import Tuned, common, fine_tune
+from models.transformer.infer import embed
+from models.validation import validation_cells
+
+LEARNS = {
+    "head": "a linear readout of the frozen embedding learns",
+    "last": "the last {blocks} block(s) and a linear readout learn",
+    "lora": "adapters of rank {rank} in all blocks and a linear readout learn",
+    "full": "all weights and a linear readout learn",
+}
+
+
+class FineTuned:
+    """A pre-trained network that learns cell types by the common protocol (``docs/finetuning.md``).
+
+    Every question starts from the pre-trained weights. Questions that give the same training cells share
+    their frozen embedding. ``workdir`` keeps what lets a killed training go on.
+    """
+
+    def __init__(self, options: FineTuneOptions, *, checkpoint: Path, workdir: Path | None = None) -> None:
+        self.options, self.workdir = options, workdir
+        self.base = Pretrained.load(checkpoint)
+        self._names: list[str] = []
+        self._corpus: Corpus | None = None
+        self._frozen = np.zeros((0, 0), dtype=np.float32)
+        self._tuned: Tuned | None = None
+        self._classes: list[str] = []
+
+    @property
+    def card(self) -> ModelCard:
+        """That of the pre-trained network, and what learnt from labels."""
+        base, options = self.base.card, self.options
+        learns = LEARNS[options.finetune].format(blocks=options.blocks, rank=options.rank)
+        return dataclasses.replace(
+            base,
+            name=f"{base.name}, fine-tuned ({options.finetune})",
+            saw=(*base.saw, "train_labels"),
+            note=f"{base.note} Fine-tuned: {learns}.",
+        )
+
+    def fit(self, train: AnnData, *, labels: Labels, seed: int) -> Self:
+        """Learn from the labelled cells; those without a label are not read.
+
+        Raises
+        ------
+        NotApplicable
+            If the labelled cells are of fewer than two types, or cannot be embedded.
+        """
+        if len(labels.classes) < 2:
+            raise NotApplicable(f"the labelled training cells are of {len(labels.classes)} type(s)")
+        self._read(train)
+        rows = np.flatnonzero(labels.given)
+        known, Z = labels.take(rows), self._frozen[rows]
+        label = np.searchsorted(labels.classes, known.label.astype(str))
+        held_out = validation_cells(known.unit, given=known.given)
+        if len(set(label[~held_out])) < 2:
+            held_out[:] = False
+        counts = self._corpus.counts.take(rows)
+        cells = Labelled(corpus=dataclasses.replace(self._corpus, counts=counts), label=label)
+        encoder, options = self.base.fitted.network.encoder, self.options
+        tuning = common(
+            encoder.design,
+            options.finetune,
+            blocks=options.blocks,
+            rank=options.rank,
+            budget_cells=options.tune_cells,
+        )
+        fingerprint = _fingerprint(Z, label, held_out, options=dataclasses.asdict(options), seed=seed)
+        try:
+            self._tuned = fine_tune(
+                encoder,
+                cells,
+                Z,
+                held_out=held_out,
+                tuning=tuning,
+                seed=seed,
+                device=device(),
+                work=None if self.workdir is None else self.workdir / fingerprint[:16],
+                fingerprint=fingerprint,
+            )
+        except TrainingError as error:
+            raise UserError(f"recipe {options.recipe}, fine-tuned", found=str(error)) from None
+        self._classes = labels.classes
+        return self
+
+    def predict(self, cells: AnnData) -> Prediction:
+        """Name the cells; their embedding is that of the fine-tuned network, none where it did not learn.
+
+        ``unseen_score`` is 1 − the highest probability.
+        """
+        if self._tuned is None:
+            raise RuntimeError("fit comes first")
+        tuned, corpus = self._tuned, self.base.read(cells)
+        with refusals(self.options):
+            Z = embed(tuned.encoder, corpus, batch_cells=EMBED_CELLS, device=device())
+        probabilities = tuned.readout.probabilities(Z)
+        return Prediction(
+            classes=self._classes,
+            probabilities=probabilities,
+            unseen_score=1 - probabilities.max(axis=1),
+            embedding=None if self.options.finetune == "head" else Z,
+            curve=tuned.curve,
+            chosen=tuned.chosen,
+        )
+
+    def _read(self, train: AnnData) -> None:
+        """The cells and their frozen embedding, unless they are those of the last question."""
+        names = train.obs_names.tolist()
+        if self._corpus is None or names != self._names:
+            self._corpus, self._frozen, self._names = self.base.read(train), self.base.embed(train), names
+
+
+def _fingerprint(*arrays: np.ndarray, options: dict[str, Any], seed: int) -> str:
+    """Hash of what a fine-tuning depends on, its code too; the embedding stands for cells and weights."""
+    code = [path.read_bytes() for path in sorted(ENGINE.glob("*.py"))]
+    about = json.dumps([options, seed, torch.__version__]).encode()
+    digest = hashlib.sha256(b"".join([about, *code]))
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,58 @@
+"""Options of a fine-tuned recipe, and whose training it starts from. Imports nothing heavy."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from contract.errors import UserError
+from models.options import RecipeOptions
+
+if TYPE_CHECKING:
+    from models.catalogue import Contestant
+
+PRETRAINING = [option.name for option in dataclasses.fields(RecipeOptions)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FineTuneOptions(RecipeOptions):
+    """What of a recipe's network learns from labels; the other options are those of its pre-training.
+
+    ``finetune``: the ``head`` alone (the frozen probe), the ``last`` ``blocks``, ``lora``
+    (adapters of ``rank`` in every block), or ``full``. ``tune_cells``: cells that each run of the
+    search may show, repeats counted; ``null``: five passes, 2,000 cells at least.
+    """
+
+    finetune: Literal["head", "last", "lora", "full"]
+    blocks: int = field(default=1, metadata={"least": 1, "most": 1000})
+    rank: int = field(default=8, metadata={"least": 1, "most": 10_000})
+    tune_cells: int | None = field(default=None, metadata={"least": 1, "most": 10**12})
+
+
+def trained_as(
+    contestant: "Contestant", contestants: Mapping[str, "Contestant"], *, where: str
+) -> str | None:
+    """Name of the entry whose training on a corpus a contestant starts from; null without a corpus.
+
+    A fine-tuned entry starts from the one that says the same without ``finetune``: so all ways of
+    fine-tuning share one training, and its frozen probe is always there to stand beside them.
+
+    Raises
+    ------
+    UserError
+        If there is no such entry.
+    """
+    if contestant.corpus is None:
+        return None
+    if contestant.adapter != "finetuned":
+        return contestant.name
+    wanted = {name: contestant.options[name] for name in PRETRAINING}
+    for name, other in contestants.items():
+        if (other.adapter, other.corpus, other.options) == ("recipe", contestant.corpus, wanted):
+            return name
+    raise UserError(
+        where,
+        found="no entry that is the same without 'finetune'",
+        expected="the frozen network that it starts from",
+        todo="add one with the same recipe, size, corpus and options of its pre-training",
+    )
