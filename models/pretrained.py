@@ -34,7 +34,6 @@ from models.transformer.tokenise import tokeniser_of
 from models.transformer.vocabulary import match
 from models.untrained import read_corpus, untrained
 
-EMBED_CELLS = 32
 VALIDATION_CELLS = 2048
 ENGINE = Path(checkpoint.__file__).parent
 TOLERANCE = {"cpu": 1e-5, "cuda": 0.05}  # float32, bfloat16

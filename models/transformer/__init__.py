@@ -8,7 +8,10 @@
 ``embedding``, ``mixers``, ``mamba``, ``sight``, ``block``, ``patches``, ``model``, ``pool``  the network
 ``masking``, ``decoder``, ``heads``, ``objectives``  what pre-training asks of it
 ``gene_vectors``  frozen gene vectors from the corpus
-``schedule``, ``engine``, ``progress``  the training loop: repeatable, resumable
+``schedule``, ``engine``, ``step``, ``resume``  the training loop: repeatable, resumable, batches that can be split
+``ranks``       several processes, one training
+``room``, ``ahead``  how much goes through the network at once; work done while a GPU is busy
+``flops``, ``progress``  arithmetic, MFU, and what is told
 ``infer``       cell embeddings, independent of batch and order
 ``checkpoint``  safetensors and JSON; nothing is ever unpickled
 

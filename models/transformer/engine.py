@@ -6,43 +6,30 @@ optimiser's moments and the number of the step, which lie in one file.
 """
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.transformer.ahead import ahead
 from models.transformer.batch import Batch, batch_of
-from models.transformer.checkpoint import read_tensors, write_tensors
 from models.transformer.choices import Training
 from models.transformer.data import POOL_BATCHES, Corpus, by_length, shuffled
-from models.transformer.errors import CheckpointError, TrainingError
+from models.transformer.errors import TrainingError
 from models.transformer.infer import autocast
 from models.transformer.objectives import Network
+from models.transformer.ranks import joined
+from models.transformer.resume import Record, State, keep, restore
 from models.transformer.schedule import Plan, plan, rate_at
+from models.transformer.step import COUNT_AFTER, Losses, Stepper
 
 RECORDS = 10
 MOST_STEPS_A_RECORD = 500
-BETAS = (0.9, 0.999)
 
 VALIDATION_SEED = 0
-
-Record = dict[str, Any]
-Losses = dict[str, tuple[Tensor, Tensor]]
-
-
-@dataclass(kw_only=True, slots=True)
-class _State:
-    """Where the training stands; sums run since the last record."""
-
-    step: int = 0
-    cells: int = 0
-    tokens: int = 0
-    curve: list[Record] = field(default_factory=list)
 
 
 def pretrain(
@@ -57,8 +44,15 @@ def pretrain(
     resume: Path | None = None,
     fingerprint: str = "",
     report: Callable[[Record], None] = lambda record: None,
+    most_cells: int | None = None,
+    compile: bool = False,
+    count_after: float = COUNT_AFTER,
 ) -> list[Record]:
     """Train ``network`` in place and return its loss curve.
+
+    Started by ``torchrun``, each process takes its share of every batch; the weights that come out
+    are those of one process, to rounding (but for dropout), and the first process alone
+    writes and tells.
 
     Parameters
     ----------
@@ -70,7 +64,14 @@ def pretrain(
         File that keeps the state at each record; when it exists and bears the same
         ``fingerprint`` (of data, recipe and seed), training goes on from there.
     report
-        Is told each record.
+        Is told each record, and in it ``flops_per_token`` of this process (null until it is counted).
+    most_cells
+        Cells that go through the network at once (gradients add up to the same batch); by default all,
+        and half as many each time memory runs out.
+    compile
+        Let torch compile the blocks.
+    count_after
+        Seconds after which the arithmetic of a step is counted.
 
     Returns
     -------
@@ -83,42 +84,46 @@ def pretrain(
     Raises
     ------
     TrainingError
-        If a loss is not finite, or there is no cell to learn from.
+        If a loss or a gradient is not finite, there is no cell to learn from, or a batch does not
+        fit into memory and cannot be split.
 
     Memory: the network with two moments a weight, and one pool of 16 batches of cells.
     """
     if not len(corpus):
         raise TrainingError("no cell to learn from expresses a gene of the vocabulary")
     schedule = plan(training, cells=len(corpus), budget_cells=budget_cells)
-    network.to(device).train()
-    optimiser = torch.optim.AdamW(
-        [weight for weight in network.parameters() if weight.requires_grad],
-        lr=training.rate,
-        betas=BETAS,
-        weight_decay=training.decay,
-    )
-    with repeatable(device):
-        state = _resume(resume, network=network, optimiser=optimiser, fingerprint=fingerprint)
-        every = min(max(schedule.steps // RECORDS, 1), MOST_STEPS_A_RECORD)
+    with joined(device) as ranks, repeatable(device):
+        network.to(device).train()
+        stepper = Stepper(
+            network, training, ranks=ranks, most=most_cells, compile=compile, count_after=count_after
+        )
+        about = {"network": network, "optimiser": stepper.optimiser, "fingerprint": fingerprint}
+        state, losses = restore(resume, **about), _Losses()
+
+        def note(rate: float) -> None:
+            """Put a record on the curve, and tell it."""
+            record = _record(state, schedule, network=network, losses=losses, rate=rate)
+            if validation is not None:
+                record["validation"] = validate(network, validation, batch_cells=training.batch_cells)
+            state.curve.append(record)
+            if ranks.first:
+                per_token = stepper.flops_per_token and stepper.flops_per_token / ranks.count
+                report(record | {"flops_per_token": per_token})
+
         if not state.curve:
-            start = _record(state, schedule, loss=None, parts={}, rate=0.0)
-            _note(state, start, network=network, validation=validation, training=training, report=report)
-        losses: list[Losses] = []
-        for batch in _batches(corpus, training=training, schedule=schedule, seed=seed, start=state.step):
+            note(0.0)
+        every = min(max(schedule.steps // RECORDS, 1), MOST_STEPS_A_RECORD)
+        batches = _batches(corpus, training=training, schedule=schedule, seed=seed, start=state.step)
+        for batch in ahead(batches, on=device.type == "cuda"):
             rate = rate_at(state.step, steps=schedule.steps, training=training)
-            losses.append(
-                _step(network, batch, optimiser, rate=rate, clip=training.clip, seed=[seed, state.step])
-            )
+            losses.add(*stepper(batch, rate=rate, seed=[seed, state.step]))
             state.step += 1
             state.cells += len(batch.ids)
             state.tokens += int(batch.real.sum())
             if state.step % every == 0 or state.step == schedule.steps:
-                parts = _means(losses, step=state.step)
-                record = _record(state, schedule, loss=_sum(parts, network), parts=parts, rate=rate)
-                losses.clear()
-                _note(state, record, network=network, validation=validation, training=training, report=report)
-                if resume is not None:
-                    _keep(resume, network=network, optimiser=optimiser, state=state, fingerprint=fingerprint)
+                note(rate)
+                if resume is not None and ranks.first:
+                    keep(resume, state=state, **about)
     return state.curve
 
 
@@ -132,33 +137,6 @@ def _batches(corpus: Corpus, *, training: Training, schedule: Plan, seed: int, s
             step += 1
             if step == schedule.steps:
                 return
-
-
-def _step(
-    network: Network,
-    batch: Batch,
-    optimiser: torch.optim.Optimizer,
-    *,
-    rate: float,
-    clip: float,
-    seed: list[int],
-) -> Losses:
-    """One optimiser step; summed loss and number of terms of each objective."""
-    mask_seed, dropout_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
-    device = next(network.parameters()).device
-    batch = batch.to(device)
-    torch.manual_seed(dropout_seed)
-    with autocast(device):
-        losses = network(batch, network.mask(batch, seed=mask_seed))
-    total = sum(network.weights[kind] * loss / n.clamp(min=1) for kind, (loss, n) in losses.items())
-    optimiser.zero_grad(set_to_none=True)
-    total.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.step()
-    network.after_step()
-    return {kind: (loss.detach(), n) for kind, (loss, n) in losses.items()}
 
 
 @torch.no_grad()
@@ -179,6 +157,29 @@ def validate(network: Network, corpus: Corpus, *, batch_cells: int) -> float:
     return _sum(_means(losses, step=None), network)
 
 
+@dataclass(kw_only=True, slots=True)
+class _Losses:
+    """Losses and gradient norms since the last record."""
+
+    losses: list[Losses] = field(default_factory=list)
+    norms: list[Tensor] = field(default_factory=list)
+
+    def add(self, losses: Losses, norm: Tensor) -> None:
+        self.losses.append(losses)
+        self.norms.append(norm)
+
+    def taken(self, *, step: int) -> dict[str, float]:
+        """Mean of each objective; what was summed is forgotten."""
+        means = _means(self.losses, step=step)
+        if not torch.isfinite(torch.stack(self.norms)).all():
+            raise TrainingError(
+                f"a gradient became NaN or infinite at or before step {step}; lower the learning rate"
+            )
+        self.losses.clear()
+        self.norms.clear()
+        return means
+
+
 def _means(losses: list[Losses], *, step: int | None) -> dict[str, float]:
     """Mean of each objective over its terms. A NaN stays in the sum, so one look a record finds it."""
     means = {}
@@ -195,82 +196,18 @@ def _sum(means: dict[str, float], network: Network) -> float:
     return sum(network.weights[kind] * mean for kind, mean in means.items())
 
 
-def _record(
-    state: _State, schedule: Plan, *, loss: float | None, parts: dict[str, float], rate: float
-) -> Record:
+def _record(state: State, schedule: Plan, *, network: Network, losses: _Losses, rate: float) -> Record:
+    parts = losses.taken(step=state.step) if losses.losses else {}
     return {
         "step": state.step,
         "steps": schedule.steps,
         "cells": state.cells,
         "tokens": state.tokens,
         "rate": rate,
-        "loss": loss,
+        "loss": _sum(parts, network) if parts else None,
         "parts": parts,
+        "validation": None,
     }
-
-
-def _note(
-    state: _State,
-    record: Record,
-    *,
-    network: Network,
-    validation: Corpus | None,
-    training: Training,
-    report: Callable[[Record], None],
-) -> None:
-    """Add the validation loss to a record, put it on the curve and tell it."""
-    held_out = None
-    if validation is not None:
-        held_out = validate(network, validation, batch_cells=training.batch_cells)
-    state.curve.append(record | {"validation": held_out})
-    report(state.curve[-1])
-
-
-def _keep(
-    path: Path, *, network: Network, optimiser: torch.optim.Optimizer, state: _State, fingerprint: str
-) -> None:
-    """Write weights, moments and position as one file, so that they can never disagree."""
-    tensors = {f"weight.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
-    write_tensors(
-        path,
-        tensors,
-        metadata={
-            "fingerprint": fingerprint,
-            "step": state.step,
-            "cells": state.cells,
-            "tokens": state.tokens,
-            "curve": state.curve,
-        },
-    )
-
-
-def _resume(
-    path: Path | None, *, network: Network, optimiser: torch.optim.Optimizer, fingerprint: str
-) -> _State:
-    """Restore what ``_keep`` wrote for this very training, or start at step 0.
-
-    A file that a full disk or a power cut damaged costs the steps in it, not the training.
-    """
-    if path is None or not path.is_file():
-        return _State()
-    try:
-        tensors, kept = read_tensors(path)
-    except CheckpointError as error:
-        print(f"pretrain: {error}; starting over", file=sys.stderr)
-        return _State()
-    if kept.get("fingerprint") != fingerprint:
-        return _State()
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        part, key, *moment = name.split(".")
-        if part == "optimiser":
-            moments.setdefault(int(key), {})[moment[0]] = tensor
-    weights = {k.removeprefix("weight."): v for k, v in tensors.items() if k.startswith("weight.")}
-    network.load_state_dict(weights)
-    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
-    return _State(step=kept["step"], cells=kept["cells"], tokens=kept["tokens"], curve=kept["curve"])
 
 
 @contextlib.contextmanager

@@ -89,7 +89,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(corpus, small_design, tmp_path
     resumed, resumed_curve = train(design, corpus, report=told.append, **options)
     assert same(resumed, whole)
     assert resumed_curve == curve
-    assert told == curve[records:]
+    assert [{k: v for k, v in record.items() if k != "flops_per_token"} for record in told] == curve[records:]
 
 
 def test_state_of_another_training_is_left_alone(corpus, small_design, tmp_path):

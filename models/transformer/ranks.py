@@ -1,0 +1,69 @@
+"""Several processes, one training: each takes its share of every batch (``torchrun`` starts them)."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranks:
+    """Which of how many processes this is. All keep the same weights; gradients are summed over them."""
+
+    number: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes what all know."""
+        return self.number == 0
+
+    def share(self, cells: int) -> np.ndarray:
+        """Positions of this process' cells in a batch: every ``count``-th, to share lengths too."""
+        return np.arange(self.number, cells, self.count)
+
+    def summed(self, values: Sequence[Tensor], *, device: torch.device) -> list[Tensor]:
+        """Sums of some numbers over the processes, float64."""
+        found = torch.stack([value.detach().double() for value in values]).to(device)
+        if self.count > 1:
+            distributed.all_reduce(found)
+        return list(found)
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Sum gradients over the processes; what has none anywhere keeps none."""
+        if self.count == 1:
+            return
+        device = parameters[0].device
+        there = torch.tensor([p.grad is not None for p in parameters], dtype=torch.int32, device=device)
+        distributed.all_reduce(there, op=distributed.ReduceOp.MAX)
+        used = [p for p, some in zip(parameters, there.tolist(), strict=True) if some]
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in used])
+        distributed.all_reduce(flat)
+        for p, part in zip(used, flat.split([p.numel() for p in used]), strict=True):
+            p.grad = part.view_as(p)
+
+
+@contextlib.contextmanager
+def joined(device: torch.device) -> Iterator[Ranks]:
+    """The processes that ``torchrun`` started, by its environment; one alone without it.
+
+    NCCL between GPUs, each process on its own; gloo between processors. A group that the caller
+    made is used and left as it is.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        yield Ranks(number=distributed.get_rank(), count=distributed.get_world_size())
+        return
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Ranks()
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Ranks(number=distributed.get_rank(), count=distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
