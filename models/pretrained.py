@@ -123,7 +123,7 @@ class Pretrained:
         """
         corpus = self.read(cells)
         with refusals(self.options):
-            return embed(self.fitted.network.encoder, corpus, batch_cells=EMBED_CELLS, device=device())
+            return embed(self.fitted.network.encoder, corpus, device=device())
 
     def read(self, cells: AnnData) -> Corpus:
         """The cells as the network reads them; refuses what ``embed`` does, but for single cells."""

@@ -8,7 +8,7 @@
 ``embedding``, ``mixers``, ``mamba``, ``sight``, ``block``, ``patches``, ``model``, ``pool``  the network
 ``masking``, ``decoder``, ``heads``, ``objectives``  what pre-training asks of it
 ``gene_vectors``  frozen gene vectors from the corpus
-``schedule``, ``engine``, ``step``, ``resume``  the training loop: repeatable, resumable, batches that can be split
+``schedule``, ``engine``, ``step``, ``resume``  the training loop: repeatable, resumable, in parts
 ``ranks``       several processes, one training
 ``room``, ``ahead``  how much goes through the network at once; work done while a GPU is busy
 ``flops``, ``progress``  arithmetic, MFU, and what is told
