@@ -14,7 +14,7 @@ from contract.errors import NotApplicable, UserError
 from models.card import ModelCard
 from models.finetune_options import FineTuneOptions
 from models.labelled import Labels, Prediction
-from models.pretrained import EMBED_CELLS, ENGINE, Pretrained, device, refusals
+from models.pretrained import ENGINE, Pretrained, device, refusals
 from models.transformer.data import Corpus
 from models.transformer.errors import TrainingError
 from models.transformer.finetune_model import Labelled
@@ -112,7 +112,7 @@ class FineTuned:
             raise RuntimeError("fit comes first")
         tuned, corpus = self._tuned, self.base.read(cells)
         with refusals(self.options):
-            Z = embed(tuned.encoder, corpus, batch_cells=EMBED_CELLS, device=device())
+            Z = embed(tuned.encoder, corpus, device=device())
         probabilities = tuned.readout.probabilities(Z)
         return Prediction(
             classes=self._classes,
