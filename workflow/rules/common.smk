@@ -112,7 +112,8 @@ DATA_FILES = [
 # A job that was killed for want of memory is tried once more, with more of it; then that is its result. A
 # cluster may kill the whole job, which then cannot say so: the third attempt runs nothing, and says it.
 ATTEMPTS = ["", "--last-attempt", "--given-up"]
-RETRIES = len(ATTEMPTS) - 1
+# Whoever submits a job tries again, and asks for more; inside the job that would be with the same memory.
+RETRIES = len(ATTEMPTS) - 1 if workflow.is_main_process else 0
 
 
 def last_attempt(wildcards, attempt):
@@ -121,7 +122,7 @@ def last_attempt(wildcards, attempt):
 
 def growing(attempt, mb):
     """Memory that each attempt asks for; no more than any node has, where nothing is run."""
-    return 2000 if attempt > RETRIES else attempt * mb
+    return 2000 if attempt == len(ATTEMPTS) else attempt * mb
 
 
 # One job at a time may use the GPU, where there is one; the profile says how many there are. On a cluster
