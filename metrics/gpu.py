@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metrics.checks import Floats, Ints
+from metrics.pairs_exact import CLOSE, SLACK, SPARE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FROM = 20_000  # cells; fewer are done sooner than torch is imported
 STEP_BYTES = 2**32  # of one step's distances
-SPARE = 16  # candidates beyond k
-SLACK = 3e-7  # of |x|² + |y|²: more than rounding in float32 can move a squared distance
-CLOSE = 0.1  # a mean distance below this share of a vector's length is summed in float64
 
 
 @cache

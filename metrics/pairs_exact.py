@@ -7,6 +7,8 @@ from metrics.checks import Floats, Ints, Singles
 
 SPARE = 16  # candidates beyond k
 BLOCK_BYTES = 2**24  # of one step
+SLACK = 3e-7  # of |x|² + |y|²: more than rounding in float32 can move a squared distance
+CLOSE = 0.1  # a mean distance below this share of a vector's length is summed in float64
 FEW, WIDE = 1024, 16  # beyond both, a matrix product is faster than differences, coordinate by coordinate
 
 

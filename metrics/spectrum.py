@@ -10,6 +10,7 @@ SPARE = 40  # eigenpairs carried over a restart beyond those wanted
 ROOM = 56  # vectors beyond twice those wanted
 TOLERANCE = 1e-2  # of a residual's length beside eigenvalues of order 1; 1e-4 moves kBET by less than 0.001
 RESTARTS = 100
+ALMOST_INSIDE = 0.1  # so small a share outside has lost digits worth a second try
 
 
 def leading_pairs(matrix: sparse.spmatrix, count: int) -> tuple[Floats, Floats]:
@@ -22,35 +23,31 @@ def leading_pairs(matrix: sparse.spmatrix, count: int) -> tuple[Floats, Floats]:
     product = matrix.tocsr().astype(np.float32)
     n = product.shape[0]
     room, kept = min(n, 2 * count + ROOM), count + SPARE
-    basis, image = np.empty((n, room), dtype=np.float32), np.empty((n, room), dtype=np.float32)
-    block = np.random.default_rng(0).uniform(-1, 1, (n, BLOCK)).astype(np.float32)
-    block[:, 0] += 1  # the first vector of a walk's matrix has no change of sign
-    used = 0
+    basis, small = np.empty((n, room), dtype=np.float32), np.zeros((room, room), dtype=np.float32)
+    first = np.random.default_rng(0).uniform(-1, 1, (n, BLOCK)).astype(np.float32)
+    first[:, 0] += 1  # the first vector of a walk's matrix has no change of sign
+    block, used = np.linalg.qr(first)[0], 0
     for _ in range(RESTARTS):
         while used + BLOCK <= room:
-            new = slice(used, used + BLOCK)
-            basis[:, new] = _new_directions(block, basis[:, :used])
-            image[:, new] = product @ np.ascontiguousarray(basis[:, new])
-            block, used = image[:, new], new.stop
-        values, mixed = np.linalg.eigh(_symmetric(basis[:, :used].T @ image[:, :used]))
+            new, used = slice(used, used + BLOCK), used + BLOCK
+            basis[:, new] = block
+            small[:used, new], block, rest = _split(product @ block, basis[:, :used])
+            small[new, :used] = small[:used, new].T
+        values, mixed = np.linalg.eigh(small[:used, :used])
         best = np.argsort(-np.abs(values), kind="stable")[:kept]
-        block = _outside(_outside(block, basis[:, :used]), basis[:, :used])
-        vectors, images = basis[:, :used] @ mixed[:, best], image[:, :used] @ mixed[:, best]
-        off = np.linalg.norm(images[:, :count] - vectors[:, :count] * values[best[:count]], axis=0)
+        off = np.linalg.norm(rest @ mixed[-BLOCK:, best[:count]], axis=0)
+        basis[:, :kept], used = basis[:, :used] @ mixed[:, best], kept
         if off.max() < TOLERANCE:
             break
-        basis[:, :kept], image[:, :kept], used = vectors, images, kept
-    return values[best[:count]].astype(np.float64), vectors[:, :count].astype(np.float64)
+        small[:] = 0
+        small[range(kept), range(kept)] = values[best]
+    return values[best[:count]].astype(np.float64), basis[:, :count].astype(np.float64)
 
 
-def _outside(block: Singles, basis: Singles) -> Singles:
-    return block - basis @ (basis.T @ block)
-
-
-def _new_directions(block: Singles, basis: Singles) -> Singles:
-    """Orthonormal vectors spanning what of ``block`` lies outside ``basis``; twice is enough."""
-    return np.linalg.qr(_outside(_outside(block, basis), basis))[0]
-
-
-def _symmetric(matrix: Singles) -> Singles:
-    return (matrix + matrix.T) / 2
+def _split(image: Singles, basis: Singles) -> tuple[Singles, Singles, Singles]:
+    """Split ``image``: coefficients in the span of ``basis``; directions and weights of what is outside."""
+    inside = basis.T @ image
+    outside = image - basis @ inside
+    if (np.linalg.norm(outside, axis=0) < ALMOST_INSIDE * np.linalg.norm(image, axis=0)).any():
+        outside -= basis @ (basis.T @ outside)  # twice is enough
+    return inside, *np.linalg.qr(outside)
