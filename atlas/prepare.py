@@ -8,6 +8,7 @@ files are then empty, so that the rest of the page goes on.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def prepare(path: Path, dataset: Dataset, folder: Path, *, sha256: str | None = 
             n=len(source.names),
             where=where,
         )
+        breaches = _breaches(stored, dataset)
         tally, gene_report = _write_cells(stored, source, dataset, folder / "cells.h5ad", where=where)
     truth = _truth(source, labels, dataset)
     _write_truth(truth, folder)
@@ -70,6 +72,7 @@ def prepare(path: Path, dataset: Dataset, folder: Path, *, sha256: str | None = 
         **header(dataset, sha256=sha256),
         **gene_report,
         **cell_report(tally, truth),
+        **breaches,
         "label_ids": label_table(labels),
         "ontology_replaced": labels.replaced,
         "ontology_version": cell_ontology().version,
@@ -85,6 +88,16 @@ def prepare_nothing(dataset: Dataset, folder: Path, *, sha256: str | None = None
     _write_truth(pd.DataFrame({name: np.array([], dtype=object) for name in TRUTH_COLUMNS}), folder)
     _write_reference(np.zeros((0, 0), dtype=np.float32), folder)
     write_json(folder / "report.json", {**header(dataset, sha256=sha256), "n_cells": 0, "n_genes": 0})
+
+
+def _breaches(stored: Stored, dataset: Dataset) -> dict[str, Any]:
+    """What a file of CELLxGENE gets wrong in CELLxGENE's own columns: told, never a reason to refuse."""
+    if dataset.source["kind"] != "cellxgene":
+        return {}
+    from atlas.schema import column_findings  # the ontologies take a second
+
+    found = [asdict(one) for one in column_findings(stored)]
+    return {"schema_version": stored.uns("schema_version"), "schema_breaches": found}
 
 
 def _write_cells(
