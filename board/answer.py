@@ -2,12 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from board.across import Across
+from board.costs import spent
 from board.evidence import Comparison, Evidence
 from board.results import Results
-from board.text import count, listing, number
+from board.text import count, listing, number, seconds
 from board.verdict import SHOWN_WORDS
+
+MOST = 4
+"""Prices that are told in a sentence; the others stand in the tables of cost."""
 
 
 def answer(results: Results, evidence: Evidence) -> list[str]:
@@ -23,6 +28,7 @@ def answer(results: Results, evidence: Evidence) -> list[str]:
         _against_all([c for c in real if c.pretrained]),
         _turning([c for c in real if c.pretrained]),
         *(_over_studies(line, reference) for line in evidence.across),
+        _price(results, [c for c in real if c.pretrained]),
         _others([c for c in real if not c.pretrained], reference),
         _self_tests(simulated, reference),
         *_failed(results),
@@ -37,7 +43,8 @@ def _pretrained(found: Sequence[Comparison], reference: str) -> str:
     asked = f"Pre-trained contestants ({names}) on real data, {count(len(found), 'comparison')}: "
     won = [c for c in found if c.word == "better"]
     if won:
-        return f"{asked}{len(won)} better than {reference} ({_places(won)}); {_tally(found, but='better')}."
+        places = _places(won, among=found)
+        return f"{asked}{len(won)} better than {reference} ({places}); {_tally(found, but='better')}."
     if any(c.decided for c in found):
         return f"{asked}none was shown to be better than {reference}; {_tally(found)}."
     return f"{asked}whether any of them beats {reference} cannot be said from this study; {_tally(found)}."
@@ -68,7 +75,8 @@ def _against_all(found: Sequence[Comparison]) -> str:
             return f"Whether {who} can beat every simple baseline ({names}) cannot be said from this study."
         return f"Not shown to beat every simple baseline ({names}) anywhere: {who}."
     told = "; ".join(
-        f"{c.model} at {c.task} on {c.dataset}, {c.access}, by at least {number(c.rivals.low)}" for c in won
+        f"{_where(own, among=asked)}, by at least {number(min(c.rivals.low for c in own))}"
+        for own in _by_model(won)
     )
     return f"Better than every simple baseline ({names}): {told}."
 
@@ -78,7 +86,8 @@ def _turning(found: Sequence[Comparison]) -> str:
     turned = [c for c in found if c.geometry_dependent and c.word in ("better", "worse")]
     if not turned:
         return ""
-    places = "; ".join(f"{c.model} at {c.task} on {c.dataset}, {c.access}: {c.word}" for c in turned)
+    decided = [c for c in found if c.word in ("better", "worse")]
+    places = "; ".join(f"{_where(own, among=decided)} ({_tally(own)})" for own in _by_model(turned))
     return f"Geometry-dependent, another word when embeddings are whitened: {places}."
 
 
@@ -93,13 +102,38 @@ def _over_studies(line: Across, reference: str) -> str:
     return f"{asked}; median gain over {reference} {number(line.value, sign=True)}, {ends}."
 
 
+def _price(results: Results, found: Sequence[Comparison]) -> str:
+    """What the pre-trained cost against the reference: those that won anywhere, or else all of them."""
+    asked = [c for c in found if c.word == "better"] or found
+    told = [text for own in _by_model(asked) if (text := _cost(results, own))]
+    rest = f" and {len(told) - MOST} more (see cost)" if len(told) > MOST else ""
+    return f"Price: {'; '.join(told[:MOST])}{rest}." if told else ""
+
+
+def _cost(results: Results, own: Sequence[Comparison]) -> str:
+    """Time to fit and embed against the reference's, the median over places, and pre-training apart."""
+    reference, ratios = results.study.reference, []
+    for c in {(c.dataset, c.access): c for c in own}.values():
+        costs = [
+            spent(results.runs_of(name, dataset=c.dataset, access=c.access)) for name in (c.model, reference)
+        ]
+        ratios += [costs[0] / costs[1]] if costs[0] is not None and costs[1] else []
+    if not ratios:
+        return ""
+    before = [run.seconds("pretrain") for run in results.runs_of(own[0].model)]
+    known = [time for time in before if time is not None]
+    told = f"{own[0].model} takes {median(ratios):.2g} times as long as {reference} to fit and embed"
+    return f"{told}, after {seconds(max(known))} of pre-training" if known else told
+
+
 def _others(found: Sequence[Comparison], reference: str) -> str:
     if not found:
         return ""
     asked = f"All other contestants on real data, {count(len(found), 'comparison')}: "
     won = [c for c in found if c.word == "better"]
     if won:
-        return f"{asked}{len(won)} better than {reference} ({_places(won)}); {_tally(found, but='better')}."
+        places = _places(won, among=found)
+        return f"{asked}{len(won)} better than {reference} ({places}); {_tally(found, but='better')}."
     return f"{asked}{_tally(found)}."
 
 
@@ -121,11 +155,28 @@ def _failed(results: Results) -> list[str]:
     ]
 
 
-def _places(found: Sequence[Comparison]) -> str:
+def _places(found: Sequence[Comparison], *, among: Sequence[Comparison]) -> str:
+    """Who won where and by how much, one clause a contestant."""
     return "; ".join(
-        f"{c.model} at {c.task} on {c.dataset}, {c.access}, by {number(c.gain.value, sign=True)}"
-        for c in found
+        f"{_where(own, among=among)}, by {_span([c.gain.value for c in own])}" for own in _by_model(found)
     )
+
+
+def _by_model(found: Sequence[Comparison]) -> list[list[Comparison]]:
+    return [[c for c in found if c.model == model] for model in dict.fromkeys(c.model for c in found)]
+
+
+def _where(own: Sequence[Comparison], *, among: Sequence[Comparison]) -> str:
+    """One contestant and the place; of several places only how many of those where it could have been."""
+    model = own[0].model
+    if len(own) == 1:
+        return f"{model} at {own[0].task} on {own[0].dataset}, {own[0].access}"
+    return f"{model} in {len(own)} of {sum(c.model == model for c in among)}"
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = (number(end, sign=True) for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 def _tally(found: Sequence[Comparison], *, but: str = "") -> str:

@@ -108,7 +108,7 @@
   };
   const dataFacts = (dataset) => {
     const list = document.getElementById(`dataset-${dataset}`)?.nextElementSibling;
-    const wanted = ["title", "sha256", "ontology version", "n cells", "label source"];
+    const wanted = ["title", "sha256", "cells.h5ad", "split.parquet", "ontology version", "n cells", "label source"];
     return [...(list?.querySelectorAll("dt") ?? [])].filter((term) => wanted.includes(term.textContent))
       .map((term) => [term.textContent, term.nextElementSibling.textContent]);
   };

@@ -9,17 +9,29 @@ from board.text import number, tidy
 from metrics.table import Metric
 
 Facts = tuple[tuple[str, str], ...]
+PREPARED = ("cells.h5ad", "split.parquet")
 FIRST = ("title", "n_cells", "n_genes", "units", "label_source", "organism", "citation", "license", "note")
 
 
-def dataset_facts(entry: DataSet) -> Facts:
-    """What a data set is and what ``prepare`` did with it."""
+def dataset_facts(entry: DataSet, runs: Sequence[Run] = (), told: Sequence[str] = ()) -> Facts:
+    """What a data set is, what can be seen on it (``told``), what ``prepare`` did, what its runs read."""
     names = [name for name in FIRST if name in entry.report]
     names += sorted(set(entry.report) - set(FIRST) - {"dataset", "id"})
     status = f"{entry.outcome['status'].replace('_', ' ')} at {entry.outcome['stage']}"
     outcome = ": ".join(filter(None, [status, entry.outcome.get("reason")]))
     shown = ((name.replace("_", " "), tidy(entry.report[name], longest=30)) for name in names)
-    return (("outcome", outcome), *shown)
+    seen = (("what can be seen on it", " ".join(told)),) if told else ()
+    return (("outcome", outcome), *seen, *shown, *_read(runs))
+
+
+def _read(runs: Sequence[Run]) -> Facts:
+    """SHA-256 of the cells and of the split; more than one, where the runs are not of one preparation."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for name, digest in (run.made.get("inputs") or {}).items():
+            if name in PREPARED:
+                found.setdefault(name, set()).add(digest)
+    return tuple((name, f"SHA-256 {', '.join(sorted(found[name]))}") for name in PREPARED if name in found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +54,7 @@ def _profile(results: Results, model: str) -> Profile:
     cards = [run.card for run in runs if run.card]
     overlaps = {run.dataset: run.overlap for run in runs if run.overlap}
     facts = _card(cards[0], options=runs[0].options) if cards else (("card", "no run left one"),)
-    facts += _weights(runs)
+    facts += _packages(runs) + _weights(runs)
     shown = tuple(_overlap(name, found) for name, found in sorted(overlaps.items()))
     return Profile(name=model, kind=results.kind(model), facts=facts, overlap=shown)
 
@@ -59,6 +71,17 @@ def _card(card: Mapping[str, Any], *, options: Mapping[str, Any]) -> Facts:
         ),
         ("options", tidy(options)),
     )
+
+
+def _packages(runs: Sequence[Run]) -> Facts:
+    """Versions that its runs were made with, pre-training included; several where runs differ."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for made in (run.made, run.checkpoint or {}):
+            for name, version in (made.get("versions") or {}).items():
+                found.setdefault(name, set()).add(version)
+    told = ", ".join(f"{name} {' and '.join(sorted(found[name]))}" for name in sorted(found))
+    return (("made with", told),) if told else ()
 
 
 def _weights(runs: Sequence[Run]) -> Facts:

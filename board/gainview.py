@@ -186,6 +186,19 @@ def _facts(
     ]
 
 
+def limits(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, list[str]]:
+    """Data set → for each task and access the smallest gain that could be seen, and the ceiling."""
+    found: dict[str, list[str]] = {}
+    for key in sorted(evidence.samples, key=lambda key: (results.study.tasks.index(key[0]), key[2])):
+        own = [c for c in evidence.comparisons if (c.task, c.dataset, c.access) == key]
+        metric = metrics[results.study.primary[key[0]].metric]
+        detectable = smallest_detectable(own)
+        least = "none (no interval)" if detectable is None else number(detectable)
+        told = f"{key[0]}, {key[2]}: smallest detectable gain {least}."
+        found.setdefault(key[1], []).append(f"{told} {_ceiling_fact(evidence, own, metric, key)}")
+    return found
+
+
 def ranks_text(ranks: Ranks, *, level: float) -> str:
     """The ranks that the data allow, which are mostly many; empty where there are none to tell."""
     if not ranks.sets:

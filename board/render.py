@@ -16,10 +16,10 @@ from board.evidence import Evidence
 from board.explorer import EPSILON, WEIGHT, explorers
 from board.facts import dataset_facts, meanings, profiles
 from board.gain import FEWEST_TRAININGS, FEWEST_UNITS
-from board.gainview import tables
+from board.gainview import limits, tables
 from board.overview import glances
 from board.rawview import grids
-from board.results import Results
+from board.results import Results, Run
 from board.summary import summaries
 from board.text import number, order, percent
 from board.verdict import SHOWN_WORDS
@@ -35,6 +35,10 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
     sheets = grids(results, TABLE, {name: task.metrics for name, task in TASKS.items()})
     metrics = list(dict.fromkeys(head.name for sheet in sheets for head in sheet.heads))
     style, script = asset("style.css"), asset("app.js")
+    seen = limits(results, evidence, TABLE)
+    runs_on: dict[str, list[Run]] = {}
+    for run in results.runs:
+        runs_on.setdefault(run.dataset, []).append(run)
     return (
         environment()
         .get_template("page.html.j2")
@@ -60,7 +64,10 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
             coverage=coverage(results),
             costs=costs(results),
             pictures=pictures(results, evidence, TABLE),
-            datasets=[(entry.id, dataset_facts(entry)) for entry in results.datasets],
+            datasets=[
+                (entry.id, dataset_facts(entry, runs_on.get(entry.id, ()), seen.get(entry.id, ())))
+                for entry in results.datasets
+            ],
             contestants=profiles(results),
             metrics=meanings(metrics, TABLE),
             family=evidence.family,

@@ -1,6 +1,6 @@
 """The answer in words, for studies whose verdicts are known beforehand."""
 
-from made_up import BASE, PER_UNIT, WIGGLE, data_set, results, unit_rows
+from made_up import BASE, PER_UNIT, WIGGLE, data_set, results, runs_of, unit_rows
 
 from board.answer import answer
 from board.evidence import weigh
@@ -42,6 +42,35 @@ def test_who_beats_all_baselines_is_named() -> None:
     row = next(row for row in table.contestants if row.model == "geneformer@demo")
     assert "Beats every baseline by at least" in row.scope
     assert "hvg comes nearest" in row.scope
+
+
+def test_many_wins_of_one_contestant_are_one_clause() -> None:
+    text, _ = told([0.2, 0.1, 0.15, -0.2], rival=0.02)
+    assert "3 better than pca (geneformer@demo in 3 of 4, by +0.100 to +0.200); 1 worse." in text
+    assert (
+        "Better than every simple baseline (hvg and pca): geneformer@demo in 3 of 4, by at least 0." in text
+    )
+
+
+def test_the_price_is_against_the_reference_and_pre_training_stands_apart() -> None:
+    def cost(fit, embed, pretrain=None):
+        return {"seconds": {"pretrain": pretrain, "fit": fit, "embed": embed}}
+
+    rows = unit_rows(BASE, model="pca", **PER_UNIT) + unit_rows(
+        BASE - 0.2, model="geneformer@demo", **PER_UNIT
+    )
+    runs = runs_of("pca", cost=cost(1.0, 1.0)) + runs_of("geneformer@demo", cost=cost(None, 5.0, 7200.0))
+    study = results(rows, models=("pca", "geneformer@demo"), tasks=("annotation",), runs=runs)
+    said = answer(study, weigh(study, TABLE))
+    price = "geneformer@demo takes 2.5 times as long as pca to fit and embed, after 2 h of pre-training"
+    assert f"Price: {price}." in said
+    free = results(
+        rows,
+        models=("pca", "geneformer@demo"),
+        tasks=("annotation",),
+        runs=[one for name in ("pca", "geneformer@demo") for one in runs_of(name, cost={})],
+    )
+    assert "Price" not in " ".join(answer(free, weigh(free, TABLE)))
 
 
 def test_who_beats_only_the_reference_is_not_praised() -> None:

@@ -58,7 +58,9 @@ def test_the_page_the_answer_and_the_export_say_so() -> None:
     text, evidence = page_text(study), weigh(study, TABLE)
     assert text.count('<small class="flag">geometry-dependent</small>') == 2  # at a glance, and in full
     assert "Geometry-dependent: whitened it is worse (−0.200, " in text
-    assert "geneformer@demo at annotation on blood, inductive: better." in " ".join(answer(study, evidence))
+    assert "geneformer@demo at annotation on blood, inductive (1 better)." in " ".join(
+        answer(study, evidence)
+    )
     (written,) = export(study, evidence, TABLE, provenance={})["comparisons"]
     assert written["geometry_dependent"] is True
     assert (written["whitened"]["word"], written["whitened"]["gain"]) == ("worse", pytest.approx(-0.2))

@@ -102,7 +102,7 @@ def test_the_page_is_self_contained(shown) -> None:
     assert not page.values("src")
     assert not page.values("style")
     assert not [name for name in page.tags if name[0] in {"link", "img", "iframe", "object", "base"}]
-    beside = {"scores.csv", "scores.parquet", "leaderboard.json"}
+    beside = {"scores.csv", "scores.parquet", "leaderboard.json", "maps.html"}
     assert {h for h in page.values("href") if not h.startswith("#")} == beside
     assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on")]
 

@@ -195,6 +195,17 @@ def test_data_set_facts_keep_everything_that_was_reported() -> None:
     assert facts["n cells"] == "800"
 
 
+def test_what_runs_read_and_were_made_with_is_told() -> None:
+    made = {"inputs": {"cells.h5ad": "a1", "split.parquet": "b2", "x.npz": "c3"}, "versions": {"numpy": "2"}}
+    other = {"inputs": {"cells.h5ad": "a9"}, "versions": {"numpy": "1", "torch": "3"}}
+    facts = dict(dataset_facts(data_set(), [run(made=made), run(seed=1, made=other)]))
+    assert facts["cells.h5ad"] == "SHA-256 a1, a9"
+    assert facts["split.parquet"] == "SHA-256 b2"
+    assert "x.npz" not in facts
+    told = profiles(results([], runs=[run(made=made), run(seed=1, checkpoint=other)], models=("pca",)))
+    assert dict(told[0].facts)["made with"] == "numpy 1 and 2, torch 3"
+
+
 def test_every_metric_of_every_task_is_in_the_table() -> None:
     assert {name for task in TASKS.values() for name in task.metrics} <= set(TABLE)
 
