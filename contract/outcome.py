@@ -4,11 +4,11 @@ A step that may fail for one data set or one contestant without spoiling the
 page always writes ``outcome.json`` and exits 0.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-from contract.files import read_json, write_json
+from contract.files import Broken, read_json, write_json
 
 Status = Literal["ok", "not_applicable", "failed"]
 
@@ -28,5 +28,9 @@ class Outcome:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read what ``write`` wrote."""
-        return cls(**read_json(path))
+        """Read what ``write`` wrote; anything else is a ``Broken``."""
+        value = read_json(path)
+        known = isinstance(value, dict) and set(value) == {field.name for field in fields(cls)}
+        if not known or value["status"] not in get_args(Status):
+            raise Broken(path, "it tells of no status that we know", expected="an outcome")
+        return cls(**value)

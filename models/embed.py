@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import UserError
-from contract.files import atomic, read_json, write_json
+from contract.files import atomic, read_json, sha256, write_json
 from contract.outcome import Outcome
 from models.catalogue import Contestant, find_contestant
 from models.registry import FITS
@@ -80,6 +80,18 @@ def check_checkpoint(checkpoint: Path | None, contestant: Contestant, *, where: 
         raise UserError(where, found=found, expected=expected)
 
 
+def check_state(checkpoint: Path, facts: dict[str, Any]) -> None:
+    """The files of ``state`` are those that the training wrote, by SHA-256; else a ``UserError``."""
+    state = checkpoint / "state"
+    for name, digest in facts["state"].items():
+        path = state / name
+        if not path.is_file() or sha256(path) != digest:
+            found = "other bytes than" if path.is_file() else "no such file, unlike"
+            raise UserError(
+                str(path), found=f"{found} what was trained", todo="delete it, and train it again"
+            )
+
+
 def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict[str, Any]]:
     """What became of it, and ``run.json``."""
     inputs = {"cells.h5ad": args.data / "cells.h5ad", "split.parquet": args.data / "split.parquet"}
@@ -114,6 +126,7 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
             raise UserError(
                 str(args.checkpoint), found=found, expected=f"{contestant.name}, seed {args.seed}"
             )
+        check_state(args.checkpoint, run["checkpoint"])
     request = {
         "seed": args.seed,
         "fit": args.fit,
@@ -123,6 +136,8 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
     timeout = args.timeout or contestant.timeout
     done = run_child("embed", contestant, request, out=args.out, timeout=timeout, given_up=args.given_up)
     run |= {key: done.report.get(key) for key in ("n", "width", "constant_columns")}
+    if done.outcome.status == "ok":
+        run["embedding_sha256"] = sha256(args.out / "embedding.npy")
     if "card" in done.report:
         run["card"] = done.report["card"]
     run["inputs"] |= done.report.get("inputs", {})

@@ -15,7 +15,7 @@ from contract.files import atomic, read_json, write_json
 from contract.outcome import Outcome
 from models import answer
 from models.catalogue import Contestant, find_contestant
-from models.embed import check_checkpoint, passed_on, pretrain_seconds
+from models.embed import check_checkpoint, check_state, passed_on, pretrain_seconds
 from models.step import (
     Done,
     add_attempts,
@@ -93,6 +93,7 @@ def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, di
             return Done(passed_on(earlier, stage), {}, None), run
     if args.checkpoint is not None:
         run["checkpoint"] = read_json(args.checkpoint / "run.json")
+        check_state(args.checkpoint, run["checkpoint"])
     folds = sorted(path.parent for path in args.folds.glob("*/fold.json"))
     run["inputs"] = hashes(
         {"cells.h5ad": args.data / "cells.h5ad"}

@@ -19,13 +19,14 @@ from contract.files import write_json
 from contract.outcome import Outcome
 from metrics import TABLE, Undefined
 from tasks.annotation import score_annotation
+from tasks.belongs import read_own_runs
 from tasks.cells import Cells, read_cells
 from tasks.geometry import Geometry, whiten
 from tasks.integration import Access, score_integration
 from tasks.knowledge import Knowledge
 from tasks.measured import Measured, missing
 from tasks.rows import write_rows
-from tasks.runs import Run, corpus_of, read_overlaps, read_run
+from tasks.runs import Run, corpus_of, read_overlaps
 from tasks.study import Study, read_study
 from tasks.table import TASKS, Primary
 
@@ -66,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
         )
     prepared = _prepared(args.data)
     cells = read_cells(args.data)
-    runs = [read_run(folder, n_cells=len(cells)) for folder in args.embeddings]
+    runs = read_own_runs(args.embeddings, data=args.data, n_cells=len(cells))
     _check_runs(runs, study=study, dataset=args.dataset)
     overlaps = read_overlaps(args.overlaps)
     knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache, data=args.data)
