@@ -116,7 +116,7 @@ def _dataset(name: Any, entry: Any, *, where: str) -> Dataset:
 
 def _check_source(dataset: Dataset, where: str) -> None:
     source = dataset.source
-    if source["kind"] == "file":
+    if "path" in source:
         text = source["path"]
         posix, windows = PurePosixPath(text), PureWindowsPath(text)
         if posix.is_absolute() or windows.drive or "\\" in text or ".." in posix.parts or text[0] == "~":
@@ -126,6 +126,12 @@ def _check_source(dataset: Dataset, where: str) -> None:
                 expected="a path below the data folder, without '..', '~' or backslash",
                 todo="name the folder with --data (or --config data=DIR) and the rest here",
             )
+    if source["kind"] == "soma" and ("path" in source) == ("census" in source):
+        raise UserError(
+            f"{where}: source",
+            found="both 'path' and 'census'" if "path" in source else "neither 'path' nor 'census'",
+            expected="one: a local experiment, or a release of the CELLxGENE Census",
+        )
     if source["kind"] == "cellxgene" and not {"dataset_id", "dataset_version_id"} & set(source):
         raise UserError(
             f"{where}: source",

@@ -57,8 +57,9 @@ def fetch(
 
     ``status`` is ``ok`` or ``failed`` (then ``reason`` is one line, and ``path``,
     ``sha256`` and ``bytes`` are null); a source of kind ``cellxgene`` adds the facts
-    that Discover states. ``data`` is the folder of sources of kind ``file``;
-    ``folder`` takes what is simulated or downloaded, as ``source.h5ad``.
+    that Discover states, one of kind ``soma`` where it was sliced from. ``data`` is the
+    folder of local sources; ``folder`` takes what is simulated, sliced or downloaded, as
+    ``source.h5ad``.
     """
     kind = dataset.source["kind"]
     bring: Callable[[], tuple[Path, dict[str, Any]]] = {
@@ -66,6 +67,7 @@ def fetch(
         "scanpy": lambda: (_shipped_by_scanpy(dataset), {}),
         "simulated": lambda: (_simulated(dataset, folder / "source.h5ad"), {}),
         "cellxgene": lambda: _downloaded(dataset, folder / "source.h5ad", patience),
+        "soma": lambda: _sliced(dataset, data, folder / "source.h5ad"),
     }[kind]
     nothing = {"kind": kind, "path": None, "sha256": None, "bytes": None}
     try:
@@ -138,6 +140,13 @@ def _simulated(dataset: Dataset, path: Path) -> Path:
     parameters = {key: value for key, value in dataset.source.items() if key != "kind"}
     simulate_to_file(Simulation(**parameters), path)
     return path
+
+
+def _sliced(dataset: Dataset, data: Path | None, path: Path) -> tuple[Path, dict[str, Any]]:
+    from atlas.soma import address, slice_to_file  # anndata takes seconds to import
+
+    uri = address(dataset.source, organism=dataset.organism, data=data)
+    return path, slice_to_file(dataset.source, uri, path)
 
 
 def _downloaded(dataset: Dataset, path: Path, patience: Patience) -> tuple[Path, dict[str, Any]]:
