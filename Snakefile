@@ -6,6 +6,7 @@ min_version("9.0")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/atlas.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/labels.smk"
 include: "workflow/rules/board.smk"
 
 
@@ -15,6 +16,11 @@ rule all:
         f"results/leaderboards/{STUDY.id}/index.html",
         # Named here, because Snakemake makes a lost file again only if it is asked for.
         [f"results/{run.folder}/{file}" for run in RUNS for file in EMBEDDING_FILES],
+        [
+            f"results/{found.folder}/{file}"
+            for found in PREDICTIONS
+            for file in PREDICTION_FILES
+        ],
         [
             f"results/data/{dataset}/{file}"
             for dataset in STUDY.datasets

@@ -26,7 +26,7 @@ class Head:
     """``build`` makes a classifier from a value and a seed; ``name`` is the hyper-parameter's.
 
     The first of ``values`` is taken where there is nothing to choose by. ``linear``: columns are
-    standardised by the training cells first, as an L2 penalty needs.
+    standardised by all training cells first, labelled or not, as an L2 penalty needs.
     """
 
     build: Callable[[float, int], Any]
@@ -39,7 +39,7 @@ HEADS: Mapping[str, Head] = {
     "logistic": Head(
         build=lambda value, seed: LogisticRegression(C=value, max_iter=1000),
         name="C",
-        values=(0.1, 1.0, 0.01),
+        values=(1.0, 0.1, 0.01),
         linear=True,
     ),
     "svm": Head(
@@ -68,6 +68,8 @@ HEADS: Mapping[str, Head] = {
 def classify(head: str, Z: np.ndarray, labels: Labels, Z_test: np.ndarray, *, seed: int) -> Prediction:
     """Fit a head on the labelled rows of ``Z`` (N, D) and apply it to ``Z_test`` (M, D).
 
+    Rows without a label say how columns vary, and nothing else.
+
     Raises
     ------
     NotApplicable
@@ -76,14 +78,17 @@ def classify(head: str, Z: np.ndarray, labels: Labels, Z_test: np.ndarray, *, se
     given = labels.given
     if len(labels.classes) < 2:
         raise NotApplicable(f"the labelled training cells are of {len(labels.classes)} type(s)")
-    known, Z, kind = labels.take(given), np.asarray(Z, dtype=np.float64)[given], HEADS[head]
-    label = known.label.astype(str)
+    known, kind = labels.take(given), HEADS[head]
+    Z, Z_test = (np.asarray(values, dtype=np.float64) for values in (Z, Z_test))
+    if kind.linear:
+        Z, Z_test = _standardised(Z, Z_test)
+    Z, label = Z[given], known.label.astype(str)
     validation = validation_cells(known.unit, given=known.given)
     value = kind.values[0]
     if len(set(label[~validation])) > 1 and validation.any():
         gains = [_held_out(kind, v, Z, label, validation, seed=seed) for v in kind.values]
         value = kind.values[int(np.argmax(gains))]
-    found = _predict(kind, value, Z, label, np.asarray(Z_test, dtype=np.float64), seed=seed)
+    found = _predict(kind, value, Z, label, Z_test, seed=seed)
     return Prediction(
         classes=found[0], probabilities=found[1], unseen_score=found[2], chosen={kind.name: value}
     )
@@ -104,7 +109,7 @@ def _predict(
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Classes, probabilities, and how unlike the training cells each test cell is."""
     if kind.linear:
-        Z, Z_test = _rotated(*_standardised(Z, Z_test))
+        Z, Z_test = _rotated(Z, Z_test)
     if kind.name == "n_neighbors":
         value = min(value, len(Z))
     model = kind.build(value, seed).fit(Z, label)

@@ -6,6 +6,7 @@ from contract.cli import dispatch
 
 COMMANDS = {
     "list": ("tasks.list", "list the tasks and their metrics"),
+    "folds": ("tasks.make_folds", "make the folds of a study's protocol on one data set"),
     "score": ("tasks.score", "score all embeddings of one data set"),
 }
 

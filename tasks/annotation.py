@@ -111,10 +111,10 @@ def _readout(
         yield from (missing(m, status="failed", reason=reason, n=n, readout=readout) for m in names)
         return
     answers = _answers(prediction, cells, fit=fit, test=test)
-    yield from _values(answers, names, unit="set", readout=readout, knowledge=knowledge)
+    yield from values_of(answers, names, unit="set", readout=readout, knowledge=knowledge)
     for unit in sorted({name for name in answers.unit if name is not None}):
         own = answers.take(answers.unit == unit)
-        yield from _values(own, names, unit=unit, readout=readout, knowledge=knowledge)
+        yield from values_of(own, names, unit=unit, readout=readout, knowledge=knowledge)
 
 
 def _answers(prediction: Prediction, cells: Cells, *, fit: np.ndarray, test: np.ndarray) -> Answers:
@@ -149,9 +149,10 @@ MEASURES: Mapping[str, Callable[[Answers], float]] = {
 }
 
 
-def _values(
-    answers: Answers, names: tuple[str, ...], *, unit: str, readout: str, knowledge: Knowledge
+def values_of(
+    answers: Answers, names: tuple[str, ...], *, unit: str, readout: str | None, knowledge: Knowledge
 ) -> Iterator[Measured]:
+    """The named metrics over these answers; ``metrics.Undefined`` and what breaks are rows, too."""
     n, unseen = len(answers.true), int(answers.unseen.sum())
     remark = (
         f"{unseen} of {n} cells are of types without a training cell and count as errors" if unseen else ""
@@ -164,7 +165,7 @@ def _values(
 
 
 def _distances(
-    answers: Answers, names: tuple[str, ...], *, unit: str, readout: str, knowledge: Knowledge
+    answers: Answers, names: tuple[str, ...], *, unit: str, readout: str | None, knowledge: Knowledge
 ) -> Iterator[Measured]:
     """LCAD over the cells whose true and predicted type have ontology ids that share an ancestor."""
     pairs = zip(answers.true_id, answers.predicted_id, strict=True)

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from contract.errors import UserError
+from contract.files import read_array, read_table
+from contract.outcome import Outcome
 
 COLUMNS = ("label", "ontology_id", "batch", "unit", "part")
 
@@ -54,8 +56,8 @@ def read_cells(folder: Path) -> Cells:
     for path in (truth_path, reference_path):
         if not path.is_file():
             raise UserError(str(path), found="no such file", todo="run 'python -m atlas prepare' first")
-    truth = pd.read_parquet(truth_path)
-    reference = np.load(reference_path, allow_pickle=False)
+    truth = read_table(truth_path, columns=COLUMNS)
+    reference = read_array(reference_path)
     if len(reference) != len(truth):
         raise UserError(
             str(reference_path),
@@ -63,12 +65,20 @@ def read_cells(folder: Path) -> Cells:
             expected=f"{len(truth)}, one for each row of truth.parquet",
             todo="prepare this data set again",
         )
-    columns = {name: _text(truth[name]) for name in COLUMNS}
+    columns = {name: text(truth[name]) for name in COLUMNS}
     return Cells(reference=reference, **columns | {"batch": _one_batch_if_unknown(columns["batch"])})
 
 
-def _text(column: pd.Series) -> np.ndarray:
-    """Unknown is ``None``, however the file says it (null, or empty text)."""
+def prepared_outcome(folder: Path) -> Outcome:
+    """What became of a data set in ``prepare``; a folder without it is a ``UserError``."""
+    path = Path(folder) / "outcome.json"
+    if not path.is_file():
+        raise UserError(str(path), found="no such file", todo="run 'python -m atlas prepare' first")
+    return Outcome.read(path)
+
+
+def text(column: pd.Series) -> np.ndarray:
+    """(N,) of ``object``. Unknown is ``None``, however the file says it (null, or empty text)."""
     return np.array([None if pd.isna(v) or v == "" else str(v) for v in column], dtype=object)
 
 

@@ -18,7 +18,7 @@ MADE = ("inputs", "versions", "n", "width")
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Run:
-    """A contestant on a data set, fitted on ``train``, ``all`` or ``none`` of it, with one seed.
+    """A contestant on a data set, fitted on ``train``, ``all`` or ``none`` of it, or given ``labels``.
 
     ``Z`` is (N, D), or ``None`` unless ``outcome`` is ok. ``checkpoint`` is what it was
     loaded from, ``None`` where nothing was learned elsewhere. ``made`` holds hashes of inputs,
@@ -88,11 +88,18 @@ def read_run(folder: Path, *, n_cells: int) -> Run:
     if outcome.status == "ok":
         Z, problem = _read_array(folder / "embedding.npy", n_cells=n_cells)
         outcome = replace(outcome, status="failed", stage="score", reason=problem) if problem else outcome
+    return run_of(facts, outcome=outcome, cost=read_json(folder / "cost.json"), Z=Z)
+
+
+def run_of(
+    facts: Mapping[str, Any], *, outcome: Outcome, cost: Mapping[str, Any], Z: np.ndarray | None = None
+) -> Run:
+    """A run from its ``run.json``."""
     return Run(
         **{name: facts[name] for name in ("dataset", "model", "fit", "seed", "control", "checkpoint")},
         card=facts["card"] or {},
         options=facts["options"] or {},
-        cost=read_json(folder / "cost.json"),
+        cost=cost,
         outcome=outcome,
         Z=Z,
         made={name: facts[name] for name in MADE if name in facts},

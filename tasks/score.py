@@ -1,4 +1,4 @@
-"""``python -m tasks score``: all embeddings of one data set to score rows.
+"""``python -m tasks score``: all embeddings and predictions of one data set to score rows.
 
 One process holds a whole data set, so that the ontology and its reference vectors
 are made ready once.
@@ -17,21 +17,21 @@ from atlas.ontology import cell_ontology
 from contract.errors import UserError, suggestion
 from contract.files import write_json
 from contract.outcome import Outcome
-from metrics import TABLE, Undefined
+from metrics import Undefined
 from tasks.annotation import score_annotation
 from tasks.belongs import read_own_runs
-from tasks.cells import Cells, read_cells
+from tasks.cells import Cells, prepared_outcome, read_cells
 from tasks.geometry import Geometry, whiten
 from tasks.integration import Access, score_integration
 from tasks.knowledge import Knowledge
+from tasks.lines import absent, facts, line, not_listed
 from tasks.measured import Measured, missing
+from tasks.predictions import read_asked, read_predictions
 from tasks.rows import write_rows
 from tasks.runs import Run, corpus_of, read_overlaps
+from tasks.score_labels import score_predictions
 from tasks.study import Study, read_study
 from tasks.table import TASKS, Primary
-
-SPLIT = "0"
-"""Name of the one split that ``atlas prepare`` makes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, required=True, help="the study file")
     parser.add_argument("--dataset", required=True, help="id of the data set")
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
-    parser.add_argument("--embeddings", type=Path, nargs="+", required=True, help="embedding folders")
+    parser.add_argument("--embeddings", type=Path, nargs="*", default=[], help="embedding folders")
+    parser.add_argument("--predictions", type=Path, nargs="*", default=[], help="prediction folders")
+    parser.add_argument("--folds", type=Path, metavar="DIR", help="the folds that were predicted on")
     parser.add_argument(
         "--tasks",
         nargs="+",
@@ -65,26 +67,26 @@ def main(args: argparse.Namespace) -> int:
             found=f"no {args.dataset!r}",
             todo=suggestion(args.dataset, list(study.datasets)),
         )
-    prepared = _prepared(args.data)
+    prepared = prepared_outcome(args.data)
     cells = read_cells(args.data)
     runs = read_own_runs(args.embeddings, data=args.data, n_cells=len(cells))
-    _check_runs(runs, study=study, dataset=args.dataset)
+    named = [read_predictions(folder) for folder in args.predictions]
+    _check_runs([*runs, *(one.run for one in named)], study=study, dataset=args.dataset)
     overlaps = read_overlaps(args.overlaps)
     knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache, data=args.data)
     scored = score_runs(study, runs, listed=args.tasks, cells=cells, prepared=prepared, knowledge=knowledge)
     rows = list(scored)
+    if named:
+        asked = read_asked(args.folds, data=args.data, cells=cells)
+        rows += score_predictions(
+            study, named, asked=asked, listed=args.tasks, prepared=prepared, knowledge=knowledge
+        )
     write_rows(args.out, rows)
+    runs += [one.run for one in named]
     records = [run.record(overlap=overlaps.get(corpus_of(run.model) or "")) for run in runs]
     records.sort(key=lambda r: (r["model"], r["fit"], r["seed"]))
     write_json(args.out.with_suffix(".runs.json"), records)
     return 0
-
-
-def _prepared(folder: Path) -> Outcome:
-    path = folder / "outcome.json"
-    if not path.is_file():
-        raise UserError(str(path), found="no such file", todo="run 'python -m atlas prepare' first")
-    return Outcome.read(path)
 
 
 def _check_runs(runs: Sequence[Run], *, study: Study, dataset: str) -> None:
@@ -138,19 +140,15 @@ def _rows(
     prepared: Outcome,
     knowledge: Knowledge,
 ) -> Iterator[dict[str, Any]]:
-    shared = _facts(study, run)
-    for task in study.tasks:
+    shared = facts(study, run)
+    for task in study.embedded:
         outcome = run.outcome if prepared.status == "ok" else prepared
         if outcome.status == "ok" and task not in listed:
-            outcome = Outcome(
-                status="not_applicable",
-                stage=task,
-                reason="the entry of the data set does not list this task",
-            )
+            outcome = not_listed(task)
         for geometry, found in _looks(study, task, run, outcome=outcome, cells=cells, knowledge=knowledge):
             for access, values in found.items():
                 for value in values:
-                    yield shared | _row(value, task=task, access=access, geometry=geometry)
+                    yield shared | line(value, task=task, access=access, geometry=geometry)
 
 
 def _looks(
@@ -158,7 +156,7 @@ def _looks(
 ) -> Iterator[tuple[Geometry, Mapping[Access, Sequence[Measured]]]]:
     """All metrics of the embedding as it is; then the primary one of it whitened by the training cells."""
     if outcome.status != "ok":
-        yield "as_is", dict.fromkeys(run.accesses, _absent(task, outcome))
+        yield "as_is", dict.fromkeys(run.accesses, absent(task, outcome))
         return
     primary = study.primary[task]
     yield "as_is", _measure(run.Z, run, task, primary=primary, cells=cells, knowledge=knowledge)
@@ -191,45 +189,4 @@ def _measure(
             Z, cells, access=access, primary=primary.metric, knowledge=knowledge, primary_only=only
         )
         for access in run.accesses
-    }
-
-
-def _absent(task: str, outcome: Outcome) -> list[Measured]:
-    """A run without an embedding still has a row for each metric, which says why."""
-    return [
-        missing(metric, status=outcome.status, reason=f"{outcome.stage}: {outcome.reason}", readout=readout)
-        for readout in TASKS[task].readouts or (None,)
-        for metric in TASKS[task].metrics_of(readout)
-    ]
-
-
-def _facts(study: Study, run: Run) -> dict[str, Any]:
-    trained_elsewhere = run.checkpoint is not None or corpus_of(run.model) is not None
-    return {
-        "study": study.id,
-        "dataset": run.dataset,
-        "model": run.model,
-        "checkpoint": f"{run.model}/seed-{run.seed}" if trained_elsewhere else None,
-        "adaptation": "none" if run.fit == "none" else "fitted",
-        "pretrain_seed": run.seed if trained_elsewhere else None,
-        "fit_seed": None if trained_elsewhere else run.seed,
-        "split": SPLIT,
-        "shots": None,
-        "draw": None,
-    }
-
-
-def _row(value: Measured, *, task: str, access: Access, geometry: Geometry) -> dict[str, Any]:
-    return {
-        "readout": value.readout or "none",
-        "access": access,
-        "geometry": geometry,
-        "task": task,
-        "metric": value.metric,
-        "metric_version": TABLE[value.metric].version,
-        "unit": value.unit,
-        "n": value.n,
-        "value": value.value,
-        "status": value.status,
-        "reason": value.reason,
     }

@@ -8,11 +8,12 @@ from typing import Any
 
 from contract.catalogue import check, read_yaml
 from contract.errors import UserError, suggestion
+from tasks.protocol import Protocol, read_protocol
 from tasks.table import TASKS, Primary
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "study.schema.yaml"
 
-__all__ = ["Family", "Primary", "Study", "read_study"]
+__all__ = ["Family", "Primary", "Protocol", "Study", "protocol_for", "read_study"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,7 @@ class Study:
     ``seeds`` are 0 … n-1; ``level`` (0 to 1) is the confidence of all the study's
     verdicts together, which are those of its ``family``. ``baselines`` are the simple
     contestants, the reference among them, all of which a better one should beat.
+    ``protocols`` say of each data set how labels are learned from, where a task asks for it.
     """
 
     id: str
@@ -57,6 +59,17 @@ class Study:
     path: str
     baselines: tuple[str, ...] = ()
     family: Family = field(default_factory=Family)
+    protocols: Mapping[str, Protocol] = field(default_factory=dict)
+
+    @property
+    def embedded(self) -> tuple[str, ...]:
+        """The tasks that embeddings answer."""
+        return tuple(task for task in self.tasks if not TASKS[task].by_protocol)
+
+    @property
+    def by_protocol(self) -> tuple[str, ...]:
+        """The tasks that predictions answer."""
+        return tuple(task for task in self.tasks if TASKS[task].by_protocol)
 
 
 def read_study(path: Path) -> Study:
@@ -95,7 +108,20 @@ def read_study(path: Path) -> Study:
         path=str(path),
         baselines=baselines,
         family=family,
+        protocols=_protocols(entry, where=str(path)),
     )
+
+
+def protocol_for(study: Study, dataset: str) -> Protocol:
+    """The protocol of one data set; a study that has none is a ``UserError``."""
+    if dataset not in study.protocols:
+        raise UserError(
+            f"{study.path}: protocol",
+            found=f"none for {dataset!r}",
+            expected="how labels are learned from",
+            todo="add 'protocol: {held_out: unit}' and a task that asks for it",
+        )
+    return study.protocols[dataset]
 
 
 @cache
@@ -122,6 +148,28 @@ def _check_coverage(entry: Mapping[str, Any], *, where: str) -> None:
                 expected=f"only {', '.join(entry['tasks'])}",
                 todo="remove it, or add the task",
             )
+
+
+def _protocols(entry: Mapping[str, Any], *, where: str) -> dict[str, Protocol]:
+    asked = [task for task in entry["tasks"] if TASKS[task].by_protocol]
+    if bool(asked) != ("protocol" in entry):
+        found = f"the task {asked[0]!r}, but no 'protocol'" if asked else "a protocol that no task asks for"
+        raise UserError(where, found=found, todo="add 'protocol: {held_out: unit}', or leave both out")
+    _known(list(entry.get("protocol_of", {})), entry["datasets"], where=f"{where}: protocol_of")
+    if not asked:
+        return {}
+    own = entry.get("protocol_of", {})
+    found = {
+        name: read_protocol(entry["protocol"], own.get(name, {}), where=f"{where}: protocol of {name}")
+        for name in entry["datasets"]
+    }
+    if "novelty" in asked and not any(protocol.unseen for protocol in found.values()):
+        raise UserError(
+            f"{where}: protocol",
+            found="no 'unseen' types, which the task 'novelty' asks for",
+            todo="add them",
+        )
+    return found
 
 
 def _baselines(entry: Mapping[str, Any], *, where: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Task:
     (none: it is measured as it is); ``only`` names metrics that exist for some of
     them alone. ``per_unit`` metrics have one value a unit (paired over units); every
     other one has one value a set (its uncertainty comes from leaving one unit out).
+    ``by_protocol``: answered by predictions on the folds of a study's protocol, not by embeddings.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Task:
     composites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     per_unit: tuple[str, ...] = ()
+    by_protocol: bool = False
 
     def metrics_of(self, readout: str | None) -> tuple[str, ...]:
         """Metrics that exist for a readout, in order."""
@@ -42,6 +44,7 @@ class Task:
 BIO = ("isolated_labels", "nmi_kmeans", "ari_kmeans", "silhouette_label", "clisi")
 BATCH = ("bras", "ilisi", "kbet", "graph_connectivity", "pcr_comparison")
 ANNOTATION = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "lcad", "lcad_errors", "ece")
+NOVELTY = ("auroc", "aupr", "fpr95", "lcad")
 
 TASKS = {
     "integration": Task(
@@ -74,5 +77,23 @@ TASKS = {
         readouts=("knn", "logistic"),
         only={"ece": ("logistic",)},
         per_unit=ANNOTATION,
+    ),
+    "mapping": Task(
+        id="mapping",
+        title="Learning cell types from labels",
+        question="Given labels of some donors' cells, can it name the types of other donors' cells?",
+        metrics=ANNOTATION,
+        primary=Primary(metric="balanced_accuracy", readout=None, margin=0.02),
+        per_unit=ANNOTATION,
+        by_protocol=True,
+    ),
+    "novelty": Task(
+        id="novelty",
+        title="Noticing unseen types",
+        question="Are cells of a type that was hidden in training told from those of types that were not?",
+        metrics=NOVELTY,
+        primary=Primary(metric="auroc", readout=None, margin=0.02),
+        per_unit=NOVELTY,
+        by_protocol=True,
     ),
 }

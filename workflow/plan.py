@@ -28,12 +28,42 @@ class Run:
         return f"embeddings/{self.dataset}/{self.model}/fit-{self.fit}/seed-{self.seed}"
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class Prediction:
+    """One contestant that learns from labels by a study's protocol, on one data set, with one seed."""
+
+    study: str
+    dataset: str
+    model: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Where it lies under ``results/``."""
+        return f"predictions/{self.study}/{self.dataset}/{self.model}/seed-{self.seed}"
+
+
+def predictions(study: Study, contestants: Mapping[str, Contestant]) -> list[Prediction]:
+    """All predictions of a study, of every contestant that can be given labels."""
+    return [
+        Prediction(study.id, dataset, name, seed)
+        for dataset in (study.datasets if study.by_protocol else ())
+        for name in study.models
+        if contestants[name].predicts
+        for seed in (study.seeds if contestants[name].stochastic else study.seeds[:1])
+    ]
+
+
 def runs(study: Study, contestants: Mapping[str, Contestant]) -> list[Run]:
-    """All embeddings of a study; deterministic contestants run once, with seed 0."""
+    """All embeddings of a study; deterministic contestants run once, with seed 0.
+
+    There are none where no task asks for one, nor of contestants that only learn from labels.
+    """
     return [
         Run(dataset, name, fit, seed)
-        for dataset in study.datasets
+        for dataset in (study.datasets if study.embedded else ())
         for name in study.models
+        if not contestants[name].labelled
         for fit in contestants[name].fits
         for seed in (study.seeds if contestants[name].stochastic else study.seeds[:1])
     ]

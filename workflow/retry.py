@@ -8,7 +8,7 @@ from pathlib import Path
 from workflow.lock import hold
 
 PLACES = ("data/*/source.json", "data/*/outcome.json", "corpora/*/outcome.json")
-DEEP_PLACES = ("checkpoints", "embeddings")
+DEEP_PLACES = ("checkpoints", "embeddings", "predictions")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,8 @@
 rule score:
     input:
         embeddings=embedding_files,
+        predictions=prediction_files,
+        folds=folds_if_asked,
         overlaps=overlaps,
         truth="results/data/{dataset}/truth.parquet",
         reference="results/data/{dataset}/reference.npy",
@@ -27,13 +29,20 @@ rule score:
         study=PATHS.study,
         tasks=lambda wildcards: DATASETS[wildcards.dataset].tasks,
         data=subpath(input.truth, parent=True),
-        folders=folders,
+        embeddings=lambda wildcards: [
+            word for word in ["--embeddings", *folders(wildcards)] if folders(wildcards)
+        ],
+        predictions=lambda wildcards: [
+            word
+            for folds in folds_if_asked(wildcards)
+            for word in ["--folds", folds, "--predictions", *prediction_folders(wildcards)]
+        ],
         entry=as_text(STUDY),
         code=fingerprint("tasks.score"),
     shell:
         r"""
         python -m tasks score --study {params.study:q} --dataset {wildcards.dataset} \
-            --data {params.data:q} --tasks {params.tasks} --embeddings {params.folders:q} \
+            --data {params.data:q} --tasks {params.tasks} {params.embeddings:q} {params.predictions:q} \
             --overlaps {input.overlaps:q} \
             --out {output.scores:q} &>{log:q}
         """

@@ -12,7 +12,7 @@ from models.registry import ADAPTERS
 from workflow.config import load
 from workflow.fingerprint import adapter_fingerprint, fingerprint
 from workflow.lock import ONLY_LOOKING, hold_unless_parent_does
-from workflow.plan import as_text, runs, used_corpora
+from workflow.plan import as_text, predictions, runs, used_corpora
 
 STUDY, DATASETS, CATALOGUE, PATHS = load(config, home=Path(workflow.basedir))
 CONTESTANTS = CATALOGUE.contestants

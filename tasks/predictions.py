@@ -1,0 +1,112 @@
+"""A prediction folder as a value, and what was asked in each fold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contract.errors import UserError
+from contract.files import read_json
+from contract.outcome import Outcome
+from tasks.cells import Cells, text
+from tasks.folds import Asked
+from tasks.runs import Run, run_of
+
+FILES = ("outcome.json", "run.json", "cost.json", "predictions.parquet")
+COLUMNS = {"fold", "question", "cell", "predicted", "unseen_score"}
+CLASS = "p:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Predicted:
+    """A run and its table; ``answers``: fold → question → status and reason."""
+
+    run: Run
+    table: pd.DataFrame
+    answers: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Questions:
+    """What was asked of one data set: ``cell`` (N,) names, ``label`` (N,) that is to be predicted.
+
+    ``cells`` are the N cells with that label in the place of their type; ``asked``: fold → question.
+    """
+
+    protocol: str
+    cell: pd.Index
+    cells: Cells
+    asked: Mapping[str, Mapping[str, Asked]]
+
+    @property
+    def folds_of(self) -> dict[Asked, list[tuple[str, str]]]:
+        """Each thing that was asked → (fold, name of the question there)."""
+        found: dict[Asked, list[tuple[str, str]]] = {}
+        for fold, questions in sorted(self.asked.items()):
+            for name, what in questions.items():
+                found.setdefault(what, []).append((fold, name))
+        return found
+
+
+def read_asked(folds: Path | None, *, data: Path, cells: Cells) -> Questions | None:
+    """What was asked, from a folder of folds; null where the protocol does not fit the data set."""
+    if folds is None or not (folds / "outcome.json").is_file():
+        where = "--folds" if folds is None else str(folds)
+        raise UserError(where, found="no folds", todo="run 'python -m tasks folds' first")
+    if Outcome.read(folds / "outcome.json").status != "ok":
+        return None
+    about = read_json(folds / "questions.json")
+    truth = pd.read_parquet(data / "truth.parquet", columns=["cell", about["label"]])
+    label = text(truth[about["label"]])
+    nothing = np.full(len(label), None, dtype=object)
+    own = cells if about["label"] == "label" else replace(cells, label=label, ontology_id=nothing)
+    return Questions(
+        protocol=about["protocol"],
+        cell=pd.Index(truth["cell"].astype(str)),
+        cells=own,
+        asked={
+            fold: {name: Asked(**what) for name, what in questions.items()}
+            for fold, questions in about["folds"].items()
+        },
+    )
+
+
+def read_predictions(folder: Path) -> Predicted:
+    """Read a prediction folder; a table that is not what it should be makes the run failed.
+
+    Raises
+    ------
+    UserError
+        If a file is missing.
+    """
+    folder = Path(folder)
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise UserError(
+                str(folder / name), found="no such file", todo="run 'python -m models predict' first"
+            )
+    facts, outcome = read_json(folder / "run.json"), Outcome.read(folder / "outcome.json")
+    table, problem = _read_table(folder / "predictions.parquet")
+    if outcome.status == "ok" and problem:
+        outcome = replace(outcome, status="failed", stage="score", reason=problem)
+    run = run_of(facts, outcome=outcome, cost=read_json(folder / "cost.json"))
+    return Predicted(run=run, table=table, answers=facts["folds"])
+
+
+def _read_table(path: Path) -> tuple[pd.DataFrame, str]:
+    nothing = pd.DataFrame({name: [] for name in sorted(COLUMNS)})
+    try:
+        table = pq.read_table(path).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        return nothing, f"{path.name} is no parquet file: {' '.join(str(error).split())}"
+    missing = sorted(COLUMNS - set(table.columns))
+    if missing:
+        return nothing, f"{path.name} has no column {missing[0]!r}"
+    if not np.isfinite(table["unseen_score"].to_numpy(dtype=np.float64)).all():
+        return nothing, f"{path.name} holds scores that are not finite"
+    return table, ""
