@@ -22,6 +22,7 @@ def construct(
     seed: int,
     truth: "pd.DataFrame | None" = None,
     workdir: Path | None = None,
+    labels: "pd.DataFrame | None" = None,
 ) -> "Embedder":
     """Make the embedder of an entry; its class gets what its adapter asks for, and no more.
 
@@ -41,6 +42,8 @@ def construct(
         given["truth"] = truth
     if adapter.resumable:
         given["workdir"] = workdir
+    if labels is not None:
+        given["labels"] = labels
     return kind(build(adapter.options, contestant["options"], where=name), **given)
 
 

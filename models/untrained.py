@@ -58,7 +58,7 @@ def read_corpus(
 def untrained(
     design: Design, corpus: Corpus, *, seed: int, table: GeneTable | None, told: Told | None
 ) -> Network:
-    """Weights that depend on the seed alone, frozen gene vectors of the table or the corpus, and what is told."""
+    """Weights by the seed alone; with frozen gene vectors of the table or the corpus, and what is told."""
     vocabulary = corpus.tokenise.vocabulary
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -18,7 +18,7 @@ Scale = Literal[
 ]
 BINNED: tuple[Scale, ...] = ("quantile_bins", "equal_bins", "log2_bins", "count_bins")
 NEEDS_TOTAL: tuple[Scale, ...] = ("log1p_norm", "log2_median", "equal_bins", "log2_bins")
-OF_TYPES = ("type", "prototype", "ontology", "text", "match")
+OF_TYPES = ("cell_type", "prototype", "ontology", "text", "match")
 """Objectives that are told the types of cells."""
 OF_BATCHES = ("batch",)
 
@@ -117,9 +117,9 @@ class Objective:
     (detached) in the place of the first token; ``profile``: all values from the cell's vector, by one
     linear map; ``teacher``: the cell's vector that a copy of the encoder gives which sees all and
     follows with ``momentum``; ``contrast``: the same cell under other dropout among the batch's cells.
-    Of a cell whose type is told: ``type``: which one, against learnt prototypes (``tree``: a coarse type is
-    the sum of those below it); ``prototype``: how far the cell lies from its type's; ``ontology``: cells of
-    nearer types shall lie nearer; ``text``: which type's text, and ``match``: whether a text is the cell's.
+    Of a cell whose type is told: ``cell_type``: which one, against learnt prototypes (``tree``: a coarse type
+    is the sum of those below it); ``prototype``: how far the cell lies from its type's; ``ontology``: cells
+    of nearer types shall lie nearer; ``text``: which type's text; ``match``: whether a text is the cell's.
     ``batch``: which batch, unlearnt by the encoder; ``similarity``: each two cells of a batch
     shall be alike or not, by ``beta``.
     ``loss`` (of values): squared error, its root, bins by cross-entropy, or counts as zero-inflated negative
@@ -139,7 +139,7 @@ class Objective:
         "profile",
         "teacher",
         "contrast",
-        "type",
+        "cell_type",
         "prototype",
         "ontology",
         "text",

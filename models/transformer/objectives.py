@@ -107,7 +107,7 @@ class Network(nn.Module):
                 return ExpressedHead(design, cell_width=cell_width)
             case "profile":
                 return ProfileHead(design, genes=self.vocabulary - self.specials, cell_width=cell_width)
-            case "type":
+            case "cell_type":
                 return TypeHead(design, cell_width=cell_width, tree=objective.tree)
             case "prototype":
                 return PrototypeHead(design, cell_width=cell_width)
@@ -158,10 +158,10 @@ class Network(nn.Module):
         """What is asked of cells whose type is told."""
         cells, types, about = seen.cells, seen.batch.marks[:, TYPE], self.types
         match objective.kind:
-            case "type":
-                return self.heads["type"](cells, types, below=about.below)
+            case "cell_type":
+                return self.heads["cell_type"](cells, types, below=about.below)
             case "prototype":
-                prototypes = self.heads["type"].prototypes.weight
+                prototypes = self.heads["cell_type"].prototypes.weight
                 return self.heads["prototype"](cells, types, prototypes=prototypes)
             case "text":
                 return self.heads["text"](cells, types, texts=about.texts)

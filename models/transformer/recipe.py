@@ -31,7 +31,7 @@ NEXT = {"next_gene", "next_value"}
 OF_HIDDEN_VALUES = {"value", "cell_value", "prompt"}
 OF_THE_CELL = {"cell_value", "expressed", "prompt", "profile", "teacher", "contrast", "similarity"}
 OF_THE_CELL |= {*OF_TYPES, *OF_BATCHES}
-BESIDE = {"prompt": "value", "prototype": "type", "match": "text"}
+BESIDE = {"prompt": "value", "prototype": "cell_type", "match": "text"}
 LOSSES = {"value": {"mse", "bins", "zinb"}, "next_value": {"bins", "ztp"}, "profile": {"rmse"}}
 
 

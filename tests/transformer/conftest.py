@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from recipe_cases import made
 
 from models.transformer.counts import Counts
 from models.transformer.data import Corpus
-from models.transformer.recipe import load_recipe
+from models.transformer.recipe import load_recipe, recipe_names
 from models.transformer.tokenise import specials_of, tokeniser_of
 from models.transformer.vocabulary import fit_vocabulary
 
@@ -92,3 +93,9 @@ def cells_of(programmes):
         return cells
 
     return make
+
+
+@pytest.fixture(scope="module", params=recipe_names())
+def case(request, programmes, corpus_of):
+    """Each recipe in turn: a design, a corpus of 60 cells, and an untrained network."""
+    return made(request.param, programmes, corpus_of)

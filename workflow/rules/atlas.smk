@@ -101,6 +101,35 @@ rule corpus:
         """
 
 
+# In a file of their own, that only trainings which ask for it are handed.
+rule corpus_labels:
+    input:
+        cells="results/corpora/{corpus}/cells.h5ad",
+        facts="results/corpora/{corpus}/corpus.json",
+        truth=corpus_members("truth.parquet"),
+    output:
+        labels="results/corpora/{corpus}/labels.parquet",
+    log:
+        "results/logs/labels/{corpus}.log",
+    benchmark:
+        "results/benchmarks/labels/{corpus}.jsonl"
+    priority: 100
+    conda:
+        "../envs/harness.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    params:
+        corpus=subpath(input.cells, parent=True),
+        code=fingerprint("atlas.corpus_labels"),
+    shell:
+        r"""
+        python -m atlas labels --corpus {params.corpus:q} --data results/data \
+            --out {output.labels:q} &>{log:q}
+        """
+
+
 rule overlap:
     input:
         corpus="results/corpora/{corpus}/cells.h5ad",

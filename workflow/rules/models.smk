@@ -1,11 +1,30 @@
 # Contestants: train on a corpus, embed a data set.
 
+from models.recipe_labels import is_told_types
+
+
+def labels_if_told(wildcards):
+    """Types of the corpus' cells, for a recipe that learns from them; no other is handed the file."""
+    contestant = CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"]
+    told = is_told_types(contestant.adapter, contestant.options)
+    return [f"results/corpora/{wildcards.corpus}/labels.parquet"] if told else []
+
+
+def gene_vectors_if_any(wildcards):
+    """The user's file of gene vectors, so that a changed one is trained on anew."""
+    file = CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"].options.get(
+        "gene_vectors"
+    )
+    return [file] if file and Path(file).is_file() else []
+
 
 rule pretrain:
     input:
         cells="results/corpora/{corpus}/cells.h5ad",
         facts="results/corpora/{corpus}/corpus.json",
         corpus_outcome="results/corpora/{corpus}/outcome.json",
+        labels=labels_if_told,
+        vectors=gene_vectors_if_any,
     output:
         outcome="results/checkpoints/{model}@{corpus}/seed-{seed}/outcome.json",
         run="results/checkpoints/{model}@{corpus}/seed-{seed}/run.json",
@@ -34,6 +53,9 @@ rule pretrain:
         models=PATHS.models,
         corpus=subpath(input.cells, parent=True),
         out=subpath(output.outcome, parent=True),
+        labels=lambda wildcards: [
+            word for path in labels_if_told(wildcards) for word in ["--labels", path]
+        ],
         entry=lambda wildcards: as_text(
             CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"]
         ),
@@ -44,7 +66,8 @@ rule pretrain:
         r"""
         python -m models pretrain --models {params.models:q} \
             --model {wildcards.model}@{wildcards.corpus} --seed {wildcards.seed} \
-            --corpus {params.corpus:q} --out {params.out:q} {resources.last_attempt} &>{log:q}
+            --corpus {params.corpus:q} --out {params.out:q} {params.labels:q} \
+            {resources.last_attempt} &>{log:q}
         """
 
 
