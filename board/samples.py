@@ -1,6 +1,6 @@
 """Values of each contestant on a task's primary metric, as arrays over trainings and units."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -55,6 +55,7 @@ class _Row(NamedTuple):
     """What counts of a score row, once it is known whose it is."""
 
     training: str
+    split: str
     unit: str
     n: int
     value: float
@@ -69,9 +70,22 @@ def primary_samples(
     groups: dict[tuple[str, str, str], dict[str, list[_Row]]] = {}
     for task, rule in primary.items():
         chosen = primary_rows(rows, task=task, primary=rule, geometry=geometry)
-        chosen = chosen.assign(training=training(chosen), n=chosen["n"].fillna(0))
+        chosen = chosen.assign(
+            training=training(chosen), n=chosen["n"].fillna(0), split=chosen["split"].fillna("")
+        )
         chosen = chosen.sort_values(["dataset", "access", "model"])
-        columns = ["dataset", "access", "model", "training", "unit", "n", "value", "status", "reason"]
+        columns = [
+            "dataset",
+            "access",
+            "model",
+            "training",
+            "split",
+            "unit",
+            "n",
+            "value",
+            "status",
+            "reason",
+        ]
         for dataset, access, model, *own in chosen[columns].itertuples(index=False, name=None):
             groups.setdefault((task, dataset, access), {}).setdefault(model, []).append(_Row(*own))
     return {key: {model: _sample(own) for model, own in models.items()} for key, models in groups.items()}
@@ -97,38 +111,58 @@ def training(rows: pd.DataFrame) -> pd.Series:
 
 
 def _sample(rows: Sequence[_Row]) -> Sample:
-    """Arrange the rows of one contestant on one metric of one data set in one access."""
-    if len({(row.training, row.unit) for row in rows}) < len(rows):
-        raise ValueError("two values of one unit in one training: several splits are not told apart here")
+    """Arrange the rows of one contestant on one metric of one data set in one access.
+
+    Of several splits, the value over all cells is the mean over splits, and a unit's own value the
+    mean over those that test it. Leaving a unit out changes only these; where one of
+    them has no value, the mean has none.
+    """
+    if len({(row.training, row.split, row.unit) for row in rows}) < len(rows):
+        raise ValueError("two values of one unit in one training and split")
     per_unit = any(row.unit.startswith(UNIT_KINDS) for row in rows)
     of_units = [row for row in rows if row.unit.startswith(UNIT_KINDS if per_unit else "without:")]
-    trainings = {name: i for i, name in enumerate(sorted({row.training for row in rows}))}
-    units = {name: i for i, name in enumerate(sorted({row.unit for row in of_units}))}
-    n_whole = max((row.n for row in rows if row.unit == "set"), default=0)
-    cells = _cells(of_units, units=units, n_whole=None if per_unit else n_whole)
-    whole = np.full(len(trainings), np.nan)
-    parts = np.full((len(trainings), len(units)), np.nan)
+    trainings, splits = _places(row.training for row in rows), _places(row.split for row in rows)
+    units = _places(row.unit for row in of_units)
+    whole = np.full((len(trainings), len(splits)), np.nan)
+    parts = np.full((len(trainings), len(splits), len(units)), np.nan)
+    tested = np.zeros((len(splits), len(units)), dtype=bool)
     for row in rows:
         if row.unit == "set":
-            whole[trainings[row.training]] = row.value
+            whole[trainings[row.training], splits[row.split]] = row.value
     for row in of_units:
-        parts[trainings[row.training], units[row.unit]] = row.value
+        at = splits[row.split], units[row.unit]
+        parts[trainings[row.training], *at] = row.value
+        tested[at] = True
+    if per_unit:
+        parts = np.where(tested, parts, 0).sum(axis=1) / tested.sum(axis=0)
+    else:
+        parts = np.where(tested, parts, whole[:, :, None]).mean(axis=1)
     return Sample(
         units=tuple(name.removeprefix("without:") for name in units),
-        whole=whole,
+        whole=whole.mean(axis=1),
         parts=parts,
-        cells=cells,
+        cells=_cells(rows, of_units, units=units, per_unit=per_unit),
         per_unit=per_unit,
         reason=_reasons(rows),
         failed=len({row.training for row in rows if row.status == "failed" and row.unit == "set"}),
     )
 
 
-def _cells(of_units: Sequence[_Row], *, units: Mapping[str, int], n_whole: int | None) -> np.ndarray:
-    """Cells (U,) of each unit: of its own value, or those that leaving it out took from ``n_whole``."""
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(sorted(set(names)))}
+
+
+def _cells(
+    rows: Sequence[_Row], of_units: Sequence[_Row], *, units: Mapping[str, int], per_unit: bool
+) -> np.ndarray:
+    """Cells (U,) of each unit: of its own value, or those that leaving it out took from its split."""
+    whole: dict[str, int] = {}
+    for row in rows:
+        if row.unit == "set":
+            whole[row.split] = max(whole.get(row.split, 0), row.n)
     cells = np.zeros(len(units))
     for row in of_units:
-        cells[units[row.unit]] = row.n if n_whole is None else max(n_whole - row.n, 0)
+        cells[units[row.unit]] = row.n if per_unit else max(whole.get(row.split, 0) - row.n, 0)
     return cells
 
 

@@ -131,13 +131,6 @@ def test_few_shots_are_another_question() -> None:
     assert compared(own + few).gain == compared(own).gain
 
 
-def test_values_of_several_splits_are_never_taken_for_one() -> None:
-    own = rows_of(unit_rows, BASE + 0.1 + WIGGLE, **PER_UNIT)
-    other = rows_of(unit_rows, BASE, **{**PER_UNIT, "split": "1"})
-    with pytest.raises(ValueError, match="several splits"):
-        compared(own + other)
-
-
 def test_order_of_rows_does_not_matter() -> None:
     rows = rows_of(jackknife_rows, BASE + 0.1 + WIGGLE)
     assert compared(rows[::-1]) == compared(rows)
