@@ -25,6 +25,7 @@ class Obs:
     condition: str | None = None
     assay: str | None = None
     tissue: str | None = None
+    organism: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,7 @@ class Dataset:
     ontology_map: dict[str, str] = field(default_factory=dict)
     where: dict[str, list[str]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    orthologues: str | None = None
     split: Split = field(default_factory=Split)
     note: str = ""
 
@@ -162,7 +164,7 @@ def _check_hash(dataset: Dataset, where: str) -> None:
 def _check_columns(dataset: Dataset, where: str) -> None:
     obs = dataset.obs
     for hidden in ("label", "ontology", "condition"):
-        for shown in ("batch", "donor", "assay", "tissue"):
+        for shown in ("batch", "donor", "assay", "tissue", "organism"):
             column = getattr(obs, hidden)
             if column is not None and column == getattr(obs, shown):
                 raise UserError(
@@ -182,12 +184,19 @@ def _check_columns(dataset: Dataset, where: str) -> None:
 
 def _check_labels(dataset: Dataset, where: str) -> None:
     obs = dataset.obs
-    if "annotation" in dataset.tasks and obs.label is None:
+    asking = [task for task in dataset.tasks if task in ("annotation", "mapping", "novelty")]
+    if asking and obs.label is None:
         raise UserError(
             f"{where}: tasks",
-            found="'annotation', but no obs.label",
+            found=f"{asking[0]!r}, but no obs.label",
             expected="obs.label to name the column of cell types",
-            todo="add it, or take annotation out of tasks",
+            todo=f"add it, or take {asking[0]} out of tasks",
+        )
+    if (obs.organism is None) != (dataset.orthologues is None):
+        raise UserError(
+            f"{where}: orthologues",
+            found=f"{dataset.orthologues!r} with obs.organism {obs.organism!r}",
+            expected="both, where cells of two species share genes, or neither",
         )
     if (obs.label is None) != (dataset.label_source == "none"):
         raise UserError(

@@ -22,6 +22,7 @@ from atlas.counts import NotCounts
 from atlas.genes import Columns, gene_table, match_genes
 from atlas.labels import Labels, label_table, read_labels
 from atlas.ontology import cell_ontology
+from atlas.orthologues import one_to_one, organisms, partners
 from atlas.progress import Progress
 from atlas.reference import N_PASSES, principal_components
 from atlas.report import Tally, cell_report, header
@@ -117,12 +118,14 @@ def _write_matrix(
     stored: Stored, name: str, source: Source, dataset: Dataset, target: Path, *, where: str
 ) -> tuple[Tally, dict[str, Any]]:
     table = stored.var[name]
-    var = table.frame(
-        [column for column in (dataset.gene_column, *_SYMBOL_COLUMNS) if column in table.columns]
-    )
+    wanted = (dataset.gene_column, dataset.orthologues, *_SYMBOL_COLUMNS)
+    var = table.frame([column for column in dict.fromkeys(wanted) if column in table.columns])
     names = _gene_names(var, dataset.gene_column, known=table.columns, where=where)
     matched = match_genes(names, kind=dataset.gene_ids, organism=dataset.organism, where=where)
-    genes = Columns.of(matched.ids)
+    ids = matched.ids
+    if dataset.orthologues is not None:
+        ids = one_to_one(ids, partners(var, dataset.orthologues, known=table.columns, where=where))
+    genes = Columns.of(ids)
     tally = Tally()
     reading = Progress(f"{dataset.id}: counts", len(source.names))
     blocks = counted_blocks(stored, name, source, dataset, where=where)
@@ -137,11 +140,11 @@ def _write_matrix(
         file.finish(obs=obs, var=_var(genes.ids, symbols), uns={"dataset": dataset.id})
     report = {
         "genes_in_source": len(names),
-        "genes_dropped": sum(not gene for gene in matched.ids),
+        "genes_dropped": sum(not gene for gene in ids),
         "genes_matched": matched.how,
         "genes_without_id": matched.without,
         "counts_dropped_share": tally.dropped_share,
-        "duplicates_summed": sum(bool(gene) for gene in matched.ids) - len(genes.ids),
+        "duplicates_summed": sum(bool(gene) for gene in ids) - len(genes.ids),
         "n_genes": len(genes.ids),
         "counts_from": name,
     }
@@ -202,7 +205,7 @@ def _obs(columns: dict[str, np.ndarray | None], dataset: Dataset, *, names: Sequ
         return blank if values is None else np.where(values == None, "", values)  # noqa: E711 - elementwise
 
     obs = {role: text(role) for role in TEXT_COLUMNS[:-1]}
-    obs["organism"] = np.full(len(names), dataset.organism, dtype=object)
+    obs["organism"] = organisms(columns.get("organism"), default=dataset.organism, n=len(names))
     obs["total_counts"] = np.full(len(names), np.nan)
     return pd.DataFrame(obs, index=pd.Index(names, dtype=object))
 

@@ -12,7 +12,7 @@ from atlas.counts import NotCounts, as_csr, check_matrix, recovered_counts, veri
 from atlas.stored import Stored
 from contract.errors import UserError, suggestion
 
-ROLES = ("label", "ontology", "batch", "donor", "condition", "assay", "tissue")
+ROLES = ("label", "ontology", "batch", "donor", "condition", "assay", "tissue", "organism")
 
 
 @dataclass(frozen=True, kw_only=True)
