@@ -17,7 +17,6 @@ from models.transformer.lora import attach
 from models.transformer.model import Encoder
 
 Part = Literal["last", "lora", "full"]
-EMBED_CELLS = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -52,7 +51,7 @@ class Classifier(nn.Module):
 
     def probabilities(self, corpus: Corpus, *, device: torch.device) -> np.ndarray:
         """Probability of each class, float64 (N, C)."""
-        Z = embed(self.encoder, corpus, batch_cells=EMBED_CELLS, device=device)
+        Z = embed(self.encoder, corpus, device=device)
         return self.readout.probabilities(Z)
 
 

@@ -10,6 +10,7 @@ from models.transformer.block import blocks_of
 from models.transformer.checkpoint import build
 from models.transformer.infer import embed
 from models.transformer.lora import STRENGTH, LowRank, attach, merge
+from models.transformer.model import Encoder
 from models.transformer.recipe import load_recipe, recipe_names
 from models.transformer.sight import see
 from models.transformer.tokenise import specials_of
@@ -104,7 +105,7 @@ def test_every_recipe_takes_adapters_and_gives_them_back(name):
     design = load_recipe(name).design("tiny")
     specials = 2 + len(specials_of(design.tokeniser))
     with torch.device("meta"):
-        encoder = build(design, vocabulary=50 + specials, specials=specials).encoder
+        encoder = Encoder(design, vocabulary=50 + specials, specials=specials)
     linear = sum(isinstance(part, torch.nn.Linear) for part in encoder.blocks.modules())
     names = list(encoder.state_dict())
     encoder = copy.deepcopy(encoder).to_empty(device=CPU)
