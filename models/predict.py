@@ -92,7 +92,11 @@ def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, di
         if earlier is not None and earlier.status != "ok":
             return Done(passed_on(earlier, stage), {}, None), run
     if args.checkpoint is not None:
-        run["checkpoint"] = read_json(args.checkpoint / "run.json")
+        run["checkpoint"] = trained = read_json(args.checkpoint / "run.json")
+        if (trained["model"], trained["seed"]) != (contestant.trained_as, args.seed):
+            found = "{model}, seed {seed}".format(**trained)
+            expected = f"{contestant.trained_as}, seed {args.seed}"
+            raise UserError(str(args.checkpoint), found=found, expected=expected)
         check_state(args.checkpoint, run["checkpoint"])
     folds = sorted(path.parent for path in args.folds.glob("*/fold.json"))
     run["inputs"] = hashes(

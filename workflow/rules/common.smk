@@ -72,14 +72,22 @@ def own_files(wildcards):
         "file": [options.get("path", "").replace("{dataset}", wildcards.dataset)],
         "command": [*options.get("env", ()), *options.get("command", ())],
     }
-    return [word for word in words.get(adapter, []) if Path(word).is_file()]
+    vectors = (
+        [options.get("gene_vectors") or ""] if adapter == "weighted_vectors" else []
+    )
+    return [word for word in words.get(adapter, vectors) if Path(word).is_file()]
 
 
 def checkpoint_if_any(wildcards):
     """What a contestant was trained to on its corpus, if it has one."""
-    corpus = CONTESTANTS[wildcards.model].corpus
-    folder = f"results/checkpoints/{wildcards.model}/seed-{wildcards.seed}"
+    corpus, folder = CONTESTANTS[wildcards.model].corpus, trained_folder(wildcards)
     return [f"{folder}/outcome.json", f"{folder}/state"] if corpus else []
+
+
+def trained_folder(wildcards):
+    """Where the training lies that a contestant starts from."""
+    trained_as = CONTESTANTS[wildcards.model].trained_as
+    return f"results/checkpoints/{trained_as}/seed-{wildcards.seed}"
 
 
 def folders(wildcards):
@@ -134,7 +142,7 @@ if GPU is None:
 
 
 def is_trained(wildcards):
-    return CONTESTANTS[wildcards.model].adapter in ("recipe", "scvi")
+    return CONTESTANTS[wildcards.model].adapter in ("recipe", "finetuned", "scvi")
 
 
 def gpu_if_needed(wildcards):

@@ -88,7 +88,7 @@ rule predict:
         data=subpath(input.cells, parent=True),
         out=subpath(output.outcome, parent=True),
         checkpoint=lambda wildcards: (
-            f"--checkpoint results/checkpoints/{wildcards.model}/seed-{wildcards.seed}"
+            f"--checkpoint {trained_folder(wildcards)}"
             if CONTESTANTS[wildcards.model].corpus
             else ""
         ),
