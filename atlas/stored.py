@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from atlas.links import refuse_links
 from contract.errors import UserError
 
 BLOCK_VALUES = 1 << 23
@@ -118,6 +119,7 @@ def _root(path: Path) -> Iterator[Any]:
         yield zarr.open_group(path, mode="r")
         return
     with h5py.File(path, "r") as file:
+        refuse_links(file)
         yield file
 
 

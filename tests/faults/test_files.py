@@ -37,10 +37,10 @@ ENTRY = {
 }
 
 
-def prepare(path: Path) -> Outcome:
+def prepare(path: Path, **changes: object) -> Outcome:
     """``atlas prepare`` on one file; what is wrong with it is an outcome, and exit status 0."""
     catalogue, source, out = (path.with_name(name) for name in ("sets.yaml", "source.json", "made"))
-    catalogue.write_text(yaml.safe_dump({"mine": ENTRY | {"sha256": sha256(path)}}))
+    catalogue.write_text(yaml.safe_dump({"mine": ENTRY | changes | {"sha256": sha256(path)}}))
     write_json(source, {"status": "ok", "reason": "", "path": str(path), "sha256": sha256(path)})
     argv = ["prepare", "--datasets", catalogue, "--dataset", "mine", "--source", source, "--out", out]
     assert dispatch("atlas", COMMANDS, about="", argv=[str(word) for word in argv]) == 0
