@@ -14,6 +14,7 @@ from models.card import ModelCard
 from models.finetune_options import trained_as
 from models.options import build
 from models.recipe_check import check_recipe
+from models.recipe_labels import learns_types
 from models.registry import ADAPTERS, Adapter, user_class
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "models.schema.yaml"
@@ -139,7 +140,8 @@ def _contestant(
     corpus = _corpus_of(name, entry, adapter_name, adapter, corpora, where=where)
     card = _card(name, entry, adapter_name, adapter, where=where)
     if corpus:
-        card = _trained_card(card, corpora[corpus], untrained=options.get("init") == "random")
+        untrained, told = options.get("init") == "random", learns_types(options)
+        card = _trained_card(card, corpora[corpus], untrained=untrained, told=told)
     return Contestant(
         name=name,
         title=entry.get("title", card.name),
@@ -289,6 +291,7 @@ def _card(
     return ModelCard(**{"name": name, "equivariance_tolerance": OUTSIDE_TOLERANCE, **entry["card"]})
 
 
-def _trained_card(card: ModelCard, corpus: Corpus, *, untrained: bool) -> ModelCard:
+def _trained_card(card: ModelCard, corpus: Corpus, *, untrained: bool, told: bool) -> ModelCard:
     saw = set(card.saw) - {"pretraining"} if untrained else {*card.saw, "pretraining"}
+    saw |= {"pretraining_labels"} if told else set()
     return dataclasses.replace(card, pretrained_on=tuple(corpus.datasets), saw=tuple(saw))

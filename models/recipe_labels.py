@@ -8,8 +8,15 @@ from models.transformer.recipe import load_recipe
 
 
 def is_told_types(adapter: str, options: Mapping[str, Any]) -> bool:
-    """Whether training a contestant needs labels: a recipe that learns from types, unless left untrained."""
-    return adapter == "recipe" and options["init"] == "trained" and _asks(options["recipe"], options["size"])
+    """Whether training a contestant on its corpus needs labels."""
+    return adapter == "recipe" and learns_types(options)
+
+
+def learns_types(options: Mapping[str, Any]) -> bool:
+    """Whether these options are of a recipe, not left untrained, whose pre-training is told types."""
+    if "recipe" not in options or options["init"] != "trained":
+        return False
+    return _asks(options["recipe"], options["size"])
 
 
 @cache
