@@ -1,5 +1,6 @@
 """Our own ``datasets.yaml``: what it says is true."""
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ import pytest
 from cellxgene_ontology_guide.ontology_parser import OntologyParser
 
 from atlas.catalogue import read_datasets
+from tasks.study import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +34,26 @@ def test_our_real_sets_do_not_take_a_condition_for_a_batch(ours):
     assert ours["kang_ifnb_7types"].obs.batch is None
     assert ours["pbmc68k"].units == "none"
     assert ours["pancreas_baron_human"].where == {"organism": ["Homo sapiens"]}
+
+
+def test_what_comes_from_cellxgene_is_pinned_and_has_donors(ours):
+    """A data set of CELLxGENE by its version, a slice of the Census by a release of a date."""
+    remote = [one for one in ours.values() if one.source["kind"] in ("cellxgene", "soma")]
+    study = read_study(ROOT / "studies/cellxgene.yaml")
+    assert {one.id for one in remote} == set(study.datasets)
+    for one in remote:
+        assert {"dataset_version_id", "census"} & set(one.source)
+        assert one.units == "donor"
+        assert one.obs.condition != one.obs.batch
+
+
+def test_each_id_that_was_not_verified_is_named_in_the_docs(ours):
+    text = (ROOT / "docs/cellxgene.md").read_text(encoding="utf-8")
+    for one in ours.values():
+        if one.source["kind"] in ("cellxgene", "soma"):
+            ids = re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", str(one.source))
+            assert ids
+            assert all(found in text for found in ids), one.id
 
 
 def test_our_ontology_ids_are_live_and_mean_what_we_say(ours):
