@@ -16,7 +16,7 @@ from metrics.threads import in_blocks
 
 COMPONENTS = 100
 DENSE_BELOW = 400
-FEW = 6000  # cells of a type all of whose distances are soon sorted through
+SMALL_TYPE = 6000  # cells of a type all of whose distances are soon sorted through
 ROWS = 256  # of one step
 TRIVIAL = 1e-5  # of an eigenvalue's distance from 1, in single precision
 
@@ -103,7 +103,7 @@ def _around(points: Floats, k: int) -> Ints:
     """Nearest cells (n, k + 1), self first; in the float32 that the eigenvectors were found in."""
     single, n = points.astype(np.float32), len(points)
     k = min(k, n - 1)
-    found = nearest(single, k)[0] if n > FEW else _nearest_of_few(single, k)
+    found = nearest(single, k)[0] if n > SMALL_TYPE else _nearest_of_few(single, k)
     return np.hstack([np.arange(n)[:, None], found])
 
 

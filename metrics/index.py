@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from metrics.checks import Floats, Ints
 from metrics.pairs import scan
@@ -43,7 +44,8 @@ class _Lists:
         start = points[random.choice(sample, n, replace=False)].astype(np.float32)
         from sklearn.cluster import KMeans  # heavy, and needed here only
 
-        fit = KMeans(n, init=start, n_init=1, max_iter=10).fit(points[sample].astype(np.float32))
+        with threadpool_limits(1):  # more threads add up in another order
+            fit = KMeans(n, init=start, n_init=1, max_iter=10).fit(points[sample].astype(np.float32))
         self.centres = fit.cluster_centers_.astype(np.float64)
         self.own = np.empty(len(points), dtype=np.int64)
 

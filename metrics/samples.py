@@ -5,7 +5,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from metrics.checks import Floats, Ints, Undefined
 
-WIDE = 64  # from here on a matrix product beats differences, coordinate by coordinate
+MANY_DIMENSIONS = 64  # from here on a matrix product beats differences, coordinate by coordinate
 
 
 def draws(own: Ints, *, size: int, repeats: int, seed: int) -> list[Ints]:
@@ -42,7 +42,7 @@ def pair_distances(points: Floats) -> Floats:
 
     Of wide points by |x|² + |y|² - 2xy: off by about 1e-8 of the longest vector where two cells are alike.
     """
-    if points.shape[1] < WIDE:
+    if points.shape[1] < MANY_DIMENSIONS:
         return pdist(points)
     centred = points - points.mean(axis=0)
     squares = np.einsum("ij,ij->i", centred, centred)

@@ -6,7 +6,7 @@ from scipy import sparse
 from metrics.checks import Floats, Singles
 
 BLOCK = 8  # vectors multiplied at once
-SPARE = 40  # eigenpairs carried over a restart beyond those wanted
+CARRIED = 40  # eigenpairs kept over a restart beyond those wanted
 ROOM = 56  # vectors beyond twice those wanted
 TOLERANCE = 1e-2  # of a residual's length beside eigenvalues of order 1; 1e-4 moves kBET by less than 0.001
 RESTARTS = 100
@@ -22,7 +22,7 @@ def leading_pairs(matrix: sparse.spmatrix, count: int) -> tuple[Floats, Floats]:
     """
     product = matrix.tocsr().astype(np.float32)
     n = product.shape[0]
-    room, kept = min(n, 2 * count + ROOM), count + SPARE
+    room, kept = min(n, 2 * count + ROOM), count + CARRIED
     basis, small = np.empty((n, room), dtype=np.float32), np.zeros((room, room), dtype=np.float32)
     first = np.random.default_rng(0).uniform(-1, 1, (n, BLOCK)).astype(np.float32)
     first[:, 0] += 1  # the first vector of a walk's matrix has no change of sign

@@ -95,6 +95,7 @@ def test_sampled_sums_cover_what_they_say() -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metrics.tiles.BLOCK", 256)
     found = []
     for n in (1, 3):
         monkeypatch.setattr("metrics.threads.workers", lambda n=n: n)

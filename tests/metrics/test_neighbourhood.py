@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_samples as sklearn_silhouette
 
 import metrics
-from metrics import Undefined, connectivities, distance_sums, neighbors, silhouette_samples
+from metrics import Undefined, connectivities, distance_sums, neighbors, pairs, silhouette_samples
 from metrics.knn import Neighbors
 
 
@@ -31,15 +31,45 @@ def clouds() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", clouds())
-@pytest.mark.parametrize("small", [1024, 0])
-def test_neighbours_are_those_of_brute_force(name: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("small", "block"), [(1024, 2048), (0, 2048), (0, 64)])
+def test_neighbours_are_those_of_brute_force(
+    name: str, small: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("metrics.pairs.SMALL", small)  # 0: single precision proposes
+    monkeypatch.setattr("metrics.tiles.BLOCK", block)
+    monkeypatch.setattr("metrics.tiles.STEP", block // 4)
     Z = clouds()[name].astype(np.float64)
     found = neighbors(clouds()[name], 12)
     indices, distances = brute(Z, 12)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-6, atol=1e-12)
     if name != "islands":  # centring moves the last digit, which decides among points 1e-9 apart
         np.testing.assert_array_equal(found.indices, indices)
+
+
+@pytest.mark.parametrize("name", clouds())
+@pytest.mark.parametrize("prune", [8, 0.5])
+def test_tiles_and_their_mirror_images_give_all_sums(
+    name: str, prune: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups begin and end inside tiles; candidates are thinned out on the way."""
+    for target, value in {
+        "pairs.SMALL": 0,
+        "tiles.BLOCK": 32,
+        "tiles.STEP": 8,
+        "candidates.PRUNE": prune,
+    }.items():
+        monkeypatch.setattr(f"metrics.{target}", value)
+    Z = clouds()[name].astype(np.float64)
+    own = np.arange(len(Z)) * 7 % 11
+    rows = np.arange(1, len(Z), 3)
+    for cells in (None, rows):
+        asked = np.arange(len(Z)) if cells is None else cells
+        indices, distances, sums = pairs.scan(Z - Z.mean(axis=0), k=9, own=own, cells=cells)
+        expected = cdist(Z[asked], Z) @ (own[:, None] == np.arange(11))
+        np.testing.assert_allclose(sums, expected, rtol=1e-5)
+        np.testing.assert_allclose(distances, brute(Z, 9)[1][asked], rtol=1e-6, atol=1e-12)
+        if name != "islands":
+            np.testing.assert_array_equal(indices, brute(Z, 9)[0][asked])
 
 
 def test_few_cells_have_few_neighbours() -> None:
