@@ -65,7 +65,8 @@ def rank_sets(
 
     All sets together hold all true ranks with probability ``level``: each pair's mean difference over
     units is tested at (1 - level) / pairs by Student's t; a contestant ranks behind those that surely
-    beat it, and ahead of those that it surely beats. Ties share the better rank. Units are independent
+    beat it, and ahead of those that it surely beats. Ties share the better rank. A difference equal in all
+    units has no spread to judge it by, and is not sure. Units are independent
     (donor means, jackknife pseudo-values), their differences roughly normal. Undefined with fewer than
     4 units or a missing value. O(M² U).
     Source: 10.1093/restud/rdad006, with Bonferroni's correction, which few units need, for its bootstrap.
@@ -98,6 +99,6 @@ def _surely_above(table: Floats, *, alpha: float) -> NDArray[np.bool_]:
     gaps = table[:, None] - table[None]
     mean, error = gaps.mean(axis=2), gaps.std(axis=2, ddof=1) / np.sqrt(n_units)
     limit = student_t.isf(alpha / n_pairs / 2, n_units - 1)
-    # Differences that do not vary (to rounding) are sure where they are not 0.
-    scale = np.abs(table).max() * 1e-12
-    return mean > np.maximum(limit * error, scale)
+    # Differences equal in all units (to rounding) are a lattice of few cells, not certainty.
+    varies = error > np.abs(table).max() * 1e-12
+    return varies & (mean > limit * error)

@@ -59,9 +59,14 @@ def test_orientation() -> None:
 def test_one_contestant_and_twins() -> None:
     assert rank_sets({}) == {}
     assert rank_sets({"a": np.arange(4.0)}) == {"a": RankSet(best=1, worst=1, mean=1.5)}
-    twins = rank_sets({"a": np.arange(5.0), "b": np.arange(5.0), "c": np.full(5, 100.0) + np.arange(5.0)})
+    rising, shaky = np.arange(5.0), np.array([0.0, 0.5, 0, 0.3, 0.1])
+    twins = rank_sets({"a": rising, "b": rising, "c": 100 + rising + shaky})
     assert (twins["a"].best, twins["a"].worst) == (twins["b"].best, twins["b"].worst) == (2, 3)
     assert (twins["c"].best, twins["c"].worst) == (1, 1)
+    equal = rank_sets(
+        {"a": rising, "c": 100 + rising}
+    )  # ahead by 100 in every unit: nothing tells how surely
+    assert (equal["c"].best, equal["c"].worst) == (1, 2)
     assert rank_sets(dict.fromkeys("ab", np.zeros(4)))["a"] == RankSet(best=1, worst=2, mean=0.0)
 
 
