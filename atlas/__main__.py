@@ -15,6 +15,7 @@ COMMANDS = {
     "corpus": ("atlas.corpus", "gather the cells that a model is trained on"),
     "labels": ("atlas.corpus_labels", "tell the types of a corpus' cells, of training units alone"),
     "overlap": ("atlas.overlap", "say what a corpus shares with a data set"),
+    "listed": ("atlas.listed", "say whether a release of the CELLxGENE Census lists a data set"),
 }
 
 if __name__ == "__main__":

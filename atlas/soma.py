@@ -32,11 +32,15 @@ _GENES, _CELLS = ("feature_id", "var_id"), ("obs_id", "soma_joinid")
 """Columns that name genes and cells, the better one first."""
 
 
+def census_base() -> str:
+    """Where the releases of the Census lie: its public bucket, or a mirror named in the environment."""
+    return (os.environ.get(CENSUS_VARIABLE) or CENSUS).rstrip("/")
+
+
 def address(source: dict[str, Any], *, organism: str, data: Path | None) -> str:
     """Where the experiment lies: below the data folder, or in a release of the Census (or its mirror)."""
     if "census" in source:
-        base = os.environ.get(CENSUS_VARIABLE) or CENSUS
-        return f"{base.rstrip('/')}/{source['census']}/soma/census_data/{CENSUS_ORGANISMS[organism]}"
+        return f"{census_base()}/{source['census']}/soma/census_data/{CENSUS_ORGANISMS[organism]}"
     if data is None:
         raise SourceFailed(
             f"found no data folder, expected one that holds {source['path']}; pass --config data=DIR"

@@ -8,11 +8,14 @@ import yaml
 from scipy import sparse
 from test_catalogue import REMOVE, complaint, entry
 
+from atlas import __main__ as command_line
 from atlas.catalogue import read_datasets
 from atlas.fetch import fetch
+from atlas.listed import listed
 from atlas.prepare import prepare
 from atlas.soma import address
 from atlas.web import SourceFailed
+from contract.cli import dispatch
 
 LUNG = {"kind": "soma", "path": "mine", "obs_filter": "tissue == 'lung' and is_primary_data == True"}
 
@@ -140,3 +143,50 @@ def test_without_the_library_it_is_a_result(read, tmp_path, monkeypatch):
 )
 def test_mistakes_of_an_entry(tmp_path, source, words):
     assert words in complaint(tmp_path, {"mine": made(source=source)})
+
+
+DATASET, COLLECTION = "c838aec3-03ef-4398-b882-0e3912abfff0", "ced320a1-29f3-47c1-a735-513c7084d508"
+OTHER = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "by"),
+    [
+        ({"dataset_id": DATASET, "collection_id": COLLECTION}, "data set", DATASET),
+        ({"dataset_id": OTHER, "collection_id": COLLECTION}, "study", COLLECTION),
+        ({"dataset_id": OTHER, "collection_doi": "https://doi.org/10.1000/MINE"}, "study", "10.1000/mine"),
+        ({"dataset_id": OTHER, "collection_id": OTHER, "collection_doi": "10.1000/other"}, "no", ""),
+    ],
+)
+def test_a_release_is_asked_for_ids_and_citation(read, row, found, by):
+    source = {"kind": "cellxgene", "dataset_id": DATASET, "collection_id": COLLECTION}
+    known = pd.DataFrame([{"dataset_id": OTHER}, row]).fillna("")
+    assert listed(read(made(source=source, citation="10.1000/mine")), known) == {"listed": found, "by": by}
+
+
+def test_a_slice_of_the_census_is_known_by_the_ids_of_its_filter(read):
+    source = {"kind": "soma", "census": "2025-11-08", "obs_filter": f"dataset_id in ['{DATASET}']"}
+    known = pd.DataFrame([{"dataset_id": DATASET}])
+    assert listed(read(made(source=source)), known)["listed"] == "data set"
+
+
+def test_the_list_is_read_from_the_release(tmp_path, monkeypatch, capsys):
+    tiledbsoma = pytest.importorskip("tiledbsoma", reason="SKIPPED: pip install 'sclitmus[soma]'")
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = pyarrow.table(
+        {"soma_joinid": [0, 1], "dataset_id": [OTHER, DATASET], "collection_doi": ["", "10.1/x"]}
+    )
+    place = tmp_path / "2023-05-15/soma/census_info/datasets"
+    place.parent.mkdir(parents=True)
+    with tiledbsoma.DataFrame.create(str(place), schema=rows.schema, domain=[[0, 1]]) as frame:
+        frame.write(rows)
+    monkeypatch.setenv("SCLITMUS_CENSUS", f"{tmp_path}/")
+    catalogue = tmp_path / "sets.yaml"
+    source = {"kind": "cellxgene", "dataset_id": DATASET}
+    catalogue.write_text(yaml.safe_dump({"mine": made(source=source)}), encoding="utf-8")
+    argv = ["listed", "--datasets", str(catalogue), "--dataset", "mine", "--census"]
+    assert dispatch("atlas", command_line.COMMANDS, about="", argv=[*argv, "2023-05-15"]) == 0
+    line = capsys.readouterr().out.splitlines()[2]
+    assert line.split() == ["2023-05-15", "data", "set", DATASET, "2"]
+    assert dispatch("atlas", command_line.COMMANDS, about="", argv=[*argv, "1999-01-01"]) == 2
+    assert "no list of data sets" in capsys.readouterr().err
