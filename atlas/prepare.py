@@ -29,6 +29,7 @@ from atlas.report import Tally, cell_report, header
 from atlas.source import Source, as_text, candidates, counted_blocks, read_source
 from atlas.split import split_parts
 from atlas.stored import Stored, open_stored
+from atlas.tree import type_tree
 from contract.errors import UserError
 from contract.files import atomic, read_json, write_json
 from contract.outcome import Outcome
@@ -75,6 +76,7 @@ def prepare(path: Path, dataset: Dataset, folder: Path, *, sha256: str | None = 
         **cell_report(tally, truth),
         **breaches,
         "label_ids": label_table(labels),
+        "type_tree": type_tree(filter(None, set(labels.ontology_id)), cell_ontology()),
         "ontology_replaced": labels.replaced,
         "ontology_version": cell_ontology().version,
     }

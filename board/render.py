@@ -17,11 +17,13 @@ from board.explorer import EPSILON, WEIGHT, explorers
 from board.facts import dataset_facts, meanings, profiles
 from board.gain import FEWEST_TRAININGS, FEWEST_UNITS
 from board.gainview import limits, tables
+from board.learning import lessons
 from board.overview import glances
 from board.rawview import grids
 from board.results import Results, Run
 from board.summary import summaries
 from board.text import number, order, percent
+from board.types import type_tables
 from board.verdict import SHOWN_WORDS
 from metrics.table import TABLE
 from tasks.table import TASKS
@@ -55,9 +57,11 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
             label_sources={
                 entry.id: entry.report.get("label_source") or "not stated" for entry in results.datasets
             },
+            lessons=lessons(results, evidence),
             summaries=summaries(results, evidence, TABLE),
             across=evidence.across,
             sheets=sheets,
+            types=type_tables(results, evidence),
             explorers=explorers(results, sheets),
             weight=WEIGHT,
             epsilon=EPSILON,

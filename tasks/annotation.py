@@ -6,6 +6,7 @@ test and count as errors: an unknown type is part of the question.
 """
 
 import functools
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,9 +28,9 @@ def score_annotation(
 ) -> list[Measured]:
     """Measure an embedding ``Z`` (N, D) of N cells by each probe; or one metric by one probe (``only``).
 
-    Returns one value of each metric over all labelled test cells (unit ``set``) and
-    one over those of each test unit; where cells have no unit, their batches stand
-    in. Without a split, or without labels on both sides of it, the question does not
+    Returns one value of each metric over all labelled test cells (unit ``set``), one over those of
+    each test unit, and the accuracy of each type (``type:<label>``); where cells have no unit, their
+    batches stand in. Without a split, or without labels on both sides of it, the question does not
     exist (``not_applicable``).
     """
     labelled = cells.known("label")
@@ -115,6 +116,21 @@ def _readout(
     for unit in sorted({name for name in answers.unit if name is not None}):
         own = answers.take(answers.unit == unit)
         yield from values_of(own, names, unit=unit, readout=readout, knowledge=knowledge)
+    if "accuracy" in names:
+        yield from by_type(answers, readout=readout, knowledge=knowledge)
+
+
+def by_type(answers: Answers, *, readout: str | None, knowledge: Knowledge) -> Iterator[Measured]:
+    """Accuracy over the cells of each type (``type:<label>``), and what the others were taken for.
+
+    The remark is ``taken for`` and a JSON object, name → cells, so that confusions can be counted.
+    """
+    for name in sorted(set(answers.true)):
+        own = answers.take(answers.true == name)
+        others = Counter(label for label in own.predicted if label != name)
+        said = dict(sorted(others.items(), key=lambda pair: (-pair[1], pair[0])))
+        for found in values_of(own, ("accuracy",), unit=f"type:{name}", readout=readout, knowledge=knowledge):
+            yield replace(found, reason=f"taken for {json.dumps(said, ensure_ascii=False)}" if said else "")
 
 
 def _answers(prediction: Prediction, cells: Cells, *, fit: np.ndarray, test: np.ndarray) -> Answers:

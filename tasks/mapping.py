@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tasks.annotation import Answers, label_ids, sampling_unit, values_of
+from tasks.annotation import Answers, by_type, label_ids, sampling_unit, values_of
 from tasks.folds import Asked
 from tasks.knowledge import Knowledge
 from tasks.measured import Measured, missing
@@ -80,9 +80,8 @@ def _values(answers: Answers, *, types: bool, knowledge: Knowledge) -> Iterator[
     for unit in sorted({name for name in answers.unit if name is not None}):
         own = answers.take(answers.unit == unit)
         yield from values_of(own, METRICS, unit=unit, readout=None, knowledge=knowledge)
-    for name in sorted(set(answers.true)) if types else ():
-        own = answers.take(answers.true == name)
-        yield from values_of(own, ("accuracy",), unit=f"type:{name}", readout=None, knowledge=knowledge)
+    if types:
+        yield from by_type(answers, readout=None, knowledge=knowledge)
 
 
 def _with(value: Measured, remark: str) -> Measured:

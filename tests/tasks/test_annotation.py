@@ -1,5 +1,6 @@
 """Probes on cells whose truth is known."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +38,8 @@ def test_every_metric_for_each_readout_and_unit(score, cells: Cells, embeddings)
         for metric in TASK.metrics_of(readout)
         for unit in ("set", "donor:d4", "donor:d5")
     }
-    assert set(found) == expected
+    types = {f"type:type{code}" for code in range(8)}
+    assert set(found) == expected | {(r, "accuracy", unit) for r in TASK.readouts for unit in types}
     assert {row.status for row in found.values()} == {"ok"}
     assert ("knn", "ece", "set") not in found
     assert set(MEASURES) | {"lcad", "lcad_errors"} == set(TASK.metrics)
@@ -98,7 +100,7 @@ def test_donors_never_straddle(score, cells: Cells, embeddings, monkeypatch) -> 
 
     monkeypatch.setattr(probes, "_held_out", spy)
     found = score(embeddings["noise"], cells)
-    assert {unit for _, _, unit in found} == {"set", "donor:d4", "donor:d5"}
+    assert {unit for _, _, unit in found if not unit.startswith("type:")} == {"set", "donor:d4", "donor:d5"}
     assert len(folds) == 3 * len(probes.STRENGTHS)
     training = {f"donor:d{i}" for i in range(4)}
     for fit, test in folds:
@@ -111,6 +113,22 @@ def test_set_is_the_mean_of_units_weighted_by_cells(score, cells: Cells, embeddi
     units = [found["knn", "accuracy", unit] for unit in ("donor:d4", "donor:d5")]
     mean = sum(row.value * row.n for row in units) / sum(row.n for row in units)
     assert found["knn", "accuracy", "set"].value == pytest.approx(mean)
+
+
+def test_confusions_of_types_add_up(score, cells: Cells, embeddings) -> None:
+    """Right and wrong answers are all cells of a type, and the types are all cells."""
+    found = score(embeddings["blurred"], cells)
+    own = [row for (readout, _, unit), row in found.items() if readout == "knn" and unit.startswith("type:")]
+    whole = found["knn", "accuracy", "set"]
+    assert sum(row.n for row in own) == whole.n
+    right = 0
+    for row in own:
+        wrong = json.loads(row.reason.removeprefix("taken for ")) if row.reason else {}
+        assert row.unit.removeprefix("type:") not in wrong
+        assert list(wrong.values()) == sorted(wrong.values(), reverse=True)
+        assert row.value == pytest.approx(1 - sum(wrong.values()) / row.n)
+        right += row.n - sum(wrong.values())
+    assert right == pytest.approx(whole.value * whole.n)
 
 
 def test_types_without_training_cells_count_as_errors(score, cells: Cells, embeddings) -> None:
@@ -163,7 +181,8 @@ def test_without_units_batches_stand_in(score, cells: Cells, embeddings) -> None
         batch=np.array([f"lane{unit[-1]}" for unit in cells.unit], dtype=object),
     )
     found = score(embeddings["blurred"], by_batch)
-    assert {unit for _, _, unit in found} == {"set", "batch:lane4", "batch:lane5"}
+    units = {unit for _, _, unit in found if not unit.startswith("type:")}
+    assert units == {"set", "batch:lane4", "batch:lane5"}
 
 
 @pytest.mark.parametrize(
