@@ -170,18 +170,51 @@ def _draw_counts(
     by_type = type_log_folds(s)
     depth = s.median_counts * np.exp(library[design.batch] + rng.normal(0.0, s.depth_spread, s.n_cells))
     rows = max(1, BLOCK_VALUES // n_genes)
+    draw = _draw_poisson if s.dispersion == s.dropout_strength == 0 else _draw_overdispersed
     for start in range(0, s.n_cells, rows):
         these = slice(start, start + rows)
-        kind, donor, batch = design.kind[these], design.donor[these], design.batch[these]
-        level = np.exp(base + by_type[kind] + by_donor[donor] + by_batch[batch])
-        mean = depth[these, None] * level / level.sum(axis=1, keepdims=True)
-        if s.dispersion > 0:
-            mean = mean * rng.gamma(1 / s.dispersion, s.dispersion, mean.shape)
-        counts = rng.poisson(mean)
-        if s.dropout_strength > 0:
-            lost = s.dropout_strength * ((batch + 1) / s.n_batches)[:, None] / (1 + mean)
-            counts = counts * (rng.random(mean.shape) >= lost)
-        yield sparse.csr_matrix(counts.astype(np.float32))
+        kind, donor = design.kind[these], design.donor[these]
+        mixes, of = np.unique(np.stack([kind, donor]), axis=1, return_inverse=True)
+        level = np.exp(base + by_type[mixes[0]] + by_donor[mixes[1]] + by_batch[mixes[1] % s.n_batches])
+        yield draw(s, level=level, of=of, depth=depth[these], batch=design.batch[these], rng=rng)
+
+
+def _draw_overdispersed(
+    s: Simulation,
+    *,
+    level: np.ndarray,
+    of: np.ndarray,
+    depth: np.ndarray,
+    batch: np.ndarray,
+    rng: np.random.Generator,
+) -> sparse.csr_matrix:
+    """Counts of n cells; cell i has the levels (G,) of row ``of[i]``."""
+    mean = depth[:, None] * level[of] / level.sum(axis=1, keepdims=True)[of]
+    if s.dispersion > 0:
+        mean = mean * rng.gamma(1 / s.dispersion, s.dispersion, mean.shape)
+    counts = rng.poisson(mean)
+    lost = s.dropout_strength * ((batch + 1) / s.n_batches)[:, None] / (1 + mean)
+    return sparse.csr_matrix((counts * (rng.random(mean.shape) >= lost)).astype(np.float32))
+
+
+def _draw_poisson(
+    s: Simulation,
+    *,
+    level: np.ndarray,
+    of: np.ndarray,
+    depth: np.ndarray,
+    batch: np.ndarray,
+    rng: np.random.Generator,
+) -> sparse.csr_matrix:
+    """The same without dispersion and dropout: a cell's total, then a gene for each count. O(counts)."""
+    cells = np.repeat(np.arange(len(depth)), rng.poisson(depth))
+    genes = np.empty(len(cells), dtype=np.int64)
+    for row, levels in enumerate(level):
+        mine = np.flatnonzero(of[cells] == row)
+        ends = np.cumsum(levels)
+        genes[mine] = np.searchsorted(ends / ends[-1], rng.random(len(mine)), side="right")
+    ones = np.ones(len(cells), dtype=np.float32)
+    return sparse.csr_matrix((ones, (cells, genes)), shape=(len(depth), s.n_genes))
 
 
 def _parameters(simulation: Simulation) -> dict[str, object]:

@@ -47,6 +47,18 @@ def test_same_parameters_same_bytes_and_another_seed_other_cells(tmp_path):
     assert (other.X != simulate(SMALL).X).nnz > 0
 
 
+def test_counts_without_dispersion_are_poisson_gene_by_gene():
+    """One type, one donor: the quick way draws what the long one does."""
+    names = ("programme", "donor", "batch", "library", "dropout")
+    plain = {f"{name}_strength": 0.0 for name in names} | {"depth_spread": 0.0, "dispersion": 0.0}
+    same = replace(SMALL, n_cells=4000, n_genes=40, n_donors=1, n_batches=1, types=(CLASSICAL,), **plain)
+    quick = simulate(same).X.toarray().astype(float)
+    long = simulate(replace(same, dispersion=1e-9)).X.toarray().astype(float)
+    np.testing.assert_allclose(quick.mean(axis=0), long.mean(axis=0), rtol=0.1)
+    assert abs(np.median(quick.var(axis=0) / quick.mean(axis=0)) - 1) < 0.05
+    assert abs(np.corrcoef(quick[:, 0], quick[:, 1])[0, 1]) < 0.06  # genes are independent
+
+
 def test_a_file_is_written_in_blocks_and_holds_what_is_drawn_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("atlas.simulate.BLOCK_VALUES", 30_000)  # two blocks of SMALL
     simulate_to_file(SMALL, tmp_path / "blocks.h5ad")
