@@ -206,7 +206,8 @@ def _gain(
     if own is None:
         return Gain(value=None, interval=None, units=0, reason="not run")
     sides = [
-        results.runs_of(name, dataset=entry.dataset, access=entry.access) for name in (entry.model, rival)
+        results.runs_of(name, dataset=entry.dataset, access=entry.access, task=entry.task)
+        for name in (entry.model, rival)
     ]
     many = len(results.study.seeds) > 1
     data = results.dataset(entry.dataset)
@@ -219,7 +220,13 @@ def _gain(
         fixed=(many and len(sides[0]) == 1, many and len(sides[1]) == 1),
         planned=len(sides[0]),
         kind=data.units,
-        learned_from=learned_from(data, task=entry.task, access=entry.access, fits=fits),
+        learned_from=learned_from(
+            data,
+            task=entry.task,
+            access=entry.access,
+            fits=fits,
+            protocol=results.study.protocols.get(data.id),
+        ),
     )
 
 
@@ -227,20 +234,31 @@ def _ranks(results: Results, metric: Metric, *, key: Key, samples: Mapping[str, 
     """Among all but controls; fitted counts as soon as one of them was fitted."""
     task, dataset, access = key
     entrants = {name: found for name, found in samples.items() if not results.is_control(name)}
-    runs = [run for name in entrants for run in results.runs_of(name, dataset=dataset, access=access)]
+    runs = [
+        run for name in entrants for run in results.runs_of(name, dataset=dataset, access=access, task=task)
+    ]
     data = results.dataset(dataset)
     return ranks(
         entrants,
         level=results.study.level,
         higher_is_better=metric.higher_is_better,
         kind=data.units,
-        learned_from=learned_from(data, task=task, access=access, fits={run.fit for run in runs}),
+        learned_from=learned_from(
+            data,
+            task=task,
+            access=access,
+            fits={run.fit for run in runs},
+            protocol=results.study.protocols.get(data.id),
+        ),
     )
 
 
 def _not_applicable(results: Results, entry: Entry, names: Mapping[str, Gain]) -> frozenset[str]:
     """Baselines none of whose runs applies to this data set."""
-    runs = {name: results.runs_of(name, dataset=entry.dataset, access=entry.access) for name in names}
+    runs = {
+        name: results.runs_of(name, dataset=entry.dataset, access=entry.access, task=entry.task)
+        for name in names
+    }
     return frozenset(
         name
         for name, own in runs.items()

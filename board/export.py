@@ -24,7 +24,7 @@ from contract.catalogue import check
 from contract.errors import UserError
 from contract.files import read_json
 from metrics.table import Metric
-from tasks.study import Family, Primary, Study
+from tasks.study import Family, Primary, Study, read_protocol
 
 NAME = "leaderboard.json"
 FORMAT, VERSION = "sclitmus-leaderboard", 2
@@ -165,4 +165,5 @@ def study_of(record: Mapping[str, Any]) -> Study:
     lists = {name: tuple(record[name]) for name in ("datasets", "models", "seeds", "tasks", "baselines")}
     primary = {task: Primary(**rule) for task, rule in record["primary"].items()}
     named = {part: None if names is None else frozenset(names) for part, names in record["family"].items()}
-    return Study(**{**record, **lists, "primary": primary, "family": Family(**named)})
+    protocols = {name: read_protocol(own) for name, own in record.get("protocols", {}).items()}
+    return Study(**{**record, **lists, "primary": primary, "family": Family(**named), "protocols": protocols})

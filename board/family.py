@@ -14,6 +14,7 @@ from board.intervals import family_level
 from board.results import DataSet, Results
 from board.verdict import bar
 from metrics.table import Metric
+from tasks.study import Protocol
 from tasks.table import TASKS
 
 Key = tuple[str, str, str]
@@ -74,25 +75,27 @@ def entries(results: Results, metrics: Mapping[str, Metric]) -> list[Entry]:
 
 def _entries(results: Results, metrics: Mapping[str, Metric]) -> Iterator[Entry]:
     study = results.study
-    asked = frozenset[str]().union(*(accesses(results, m) for m in study.models if not results.is_control(m)))
+    entrants = [model for model in study.models if not results.is_control(model)]
     for task in study.tasks:
+        asked = frozenset[str]().union(*(accesses(results, model, task=task) for model in entrants))
         metric = metrics[study.primary[task].metric]
         for dataset in study.datasets:
             for access in sorted(asked):
                 for model in study.models:
-                    if model != study.reference and access in accesses(results, model):
+                    if model != study.reference and access in accesses(results, model, task=task):
                         yield _entry(results, metric, key=(task, dataset, access), model=model)
 
 
-def accesses(results: Results, model: str) -> frozenset[str]:
-    """In which accesses a contestant runs in this study; one that never ran is taken for inductive."""
-    return frozenset(a for run in results.runs_of(model) for a in run.accesses) or frozenset({"inductive"})
+def accesses(results: Results, model: str, *, task: str) -> frozenset[str]:
+    """In which accesses a contestant runs for a task; one that never ran at all is taken for inductive."""
+    found = frozenset(a for run in results.runs_of(model, task=task) for a in run.accesses)
+    return found or (frozenset() if results.runs_of(model) else frozenset({"inductive"}))
 
 
 def _entry(results: Results, metric: Metric, *, key: Key, model: str) -> Entry:
     task, dataset, access = key
     study, found = results.study, results.dataset(dataset)
-    runs = results.runs_of(model, dataset=dataset, access=access)
+    runs = results.runs_of(model, dataset=dataset, access=access, task=task)
     barred = _left_out(results, key=key, model=model)
     return Entry(
         task=task,
@@ -114,7 +117,7 @@ def _left_out(results: Results, *, key: Key, model: str) -> tuple[str, str]:
         return "no verdict", "the data set could not be prepared"
     if task not in found.report.get("tasks", results.study.tasks):
         return "no verdict", "the entry of the data set does not list this task"
-    if access not in accesses(results, results.study.reference):
+    if access not in accesses(results, results.study.reference, task=task):
         return "no verdict", "the reference does not stand in this access"
     if not family.holds(task=task, dataset=dataset, access=access, model=model):
         return "exploratory", "outside the family that the study declared"
@@ -126,20 +129,27 @@ def _units(entry: DataSet, *, task: str, access: str) -> int:
     if entry.units == "none":
         return 0
     parts = entry.report.get("units_by_part", {})
+    if TASKS[task].by_protocol:
+        return sum(len(units) for units in parts.values())
     if access == "inductive" or TASKS[task].readouts:
         return len(parts.get("test", ()))
     return sum(len(units) for units in parts.values())
 
 
-def learned_from(entry: DataSet, *, task: str, access: str, fits: set[str]) -> int | None:
+def learned_from(
+    entry: DataSet, *, task: str, access: str, fits: set[str], protocol: Protocol | None = None
+) -> int | None:
     """How many units the two sides, or a probe on them, were fitted on; null where nothing was.
 
-    ``fits`` are what the runs of both sides were fitted on: ``train``, ``all``, ``none``.
+    ``fits`` are what the runs of both sides were fitted on: ``train``, ``all``, ``none``. By a
+    ``protocol`` each fold learns from the others.
     Where more than one number applies, the smaller one counts.
     """
+    parts = entry.report.get("units_by_part", {})
+    if protocol and TASKS[task].by_protocol:
+        return protocol.learned_from(sum(len(units) for units in parts.values()))
     if not TASKS[task].readouts and fits <= {"none"}:
         return None
-    parts = entry.report.get("units_by_part", {})
     if access == "transductive" and not TASKS[task].readouts:
         return sum(len(units) for units in parts.values())
     return len(parts.get("train", ()))

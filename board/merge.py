@@ -18,7 +18,7 @@ from contract.files import read_json, sha256
 from tasks.rows import SCHEMA
 from tasks.study import Study
 
-SAME = ("tasks", "reference", "baselines", "primary", "family", "level", "seeds")
+SAME = ("tasks", "reference", "baselines", "primary", "family", "level", "seeds", "protocols")
 RUN = ["dataset", "model", "access", "pretrain_seed", "fit_seed"]
 NOISE = 1e-6
 """Values of one run on two machines may differ by as much and are still the same: floating point."""

@@ -16,6 +16,7 @@ from contract.files import read_json
 from metrics.table import TABLE
 from tasks.rows import SCHEMA
 from tasks.study import Study
+from tasks.table import TASKS
 
 IDENTITY = [
     "dataset",
@@ -63,8 +64,13 @@ class Run:
         return ("transductive",) if self.fit == "all" else ("inductive",)
 
     @property
+    def given_labels(self) -> bool:
+        """Whether it learned from labels by the study's protocol: no embedding, but predictions."""
+        return self.fit == "labels"
+
+    @property
     def ok(self) -> bool:
-        """Whether it left an embedding."""
+        """Whether it left an embedding, or predictions."""
         return self.outcome["status"] == "ok"
 
     def seconds(self, stage: str) -> float | None:
@@ -124,12 +130,14 @@ class Results:
         """The data set of this id."""
         return next(entry for entry in self.datasets if entry.id == name)
 
-    def runs_of(self, model: str, *, dataset: str = "", access: str = "") -> list[Run]:
-        """Runs of a contestant, on one data set and in one access where these are named."""
+    def runs_of(self, model: str, *, dataset: str = "", access: str = "", task: str = "") -> list[Run]:
+        """Runs of a contestant; on one data set, in one access, for one task, where these are named."""
         return [
             run
             for run in self._by_model.get(model, ())
-            if (not dataset or run.dataset == dataset) and (not access or access in run.accesses)
+            if (not dataset or run.dataset == dataset)
+            and (not access or access in run.accesses)
+            and (not task or run.given_labels == TASKS[task].by_protocol)
         ]
 
     @cached_property
@@ -276,8 +284,8 @@ def run_of(record: Mapping[str, Any]) -> Run:
 
 
 def as_is(rows: pd.DataFrame) -> pd.DataFrame:
-    """Values over all cells of embeddings as they are: what is shown of every metric."""
-    return rows[(rows["unit"] == "set") & (rows["geometry"] == "as_is")]
+    """Values over all cells, by all labels, of embeddings as they are: what is shown of every metric."""
+    return rows[(rows["unit"] == "set") & (rows["geometry"] == "as_is") & rows["shots"].isna()]
 
 
 def _dataset(name: str, path: Path) -> DataSet:
