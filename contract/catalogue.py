@@ -74,7 +74,9 @@ def read_yaml(path: Path) -> Any:
         return _plain(value, where=str(path), left=iter(range(MOST_VALUES)))
     except UnicodeDecodeError as error:
         raise UserError(str(path), found=f"bytes that are not UTF-8 ({error.reason})") from None
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the parser stumbles in many ways: `!!int` ends it with an IndexError
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
@@ -92,6 +94,8 @@ def _plain(value: Any, *, where: str, left: Iterator[int]) -> Any:
         }
     if isinstance(value, list):
         return [_plain(v, where=where, left=left) for v in value]
+    if isinstance(value, int) and value.bit_length() > 64:
+        raise UserError(where, found=f"an integer of {value.bit_length()} bits", expected="64 at most")
     finite = not isinstance(value, float) or math.isfinite(value)
     if value is None or (isinstance(value, str | int | float) and finite):
         return value

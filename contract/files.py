@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import UserError
+from contract.errors import UserError, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +57,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 class Broken(UserError, ValueError):
-    """A file of ours that is not what its name says: cut short, overwritten, or of another kind."""
+    """A file of ours that is not what its name says: cut short, overwritten, or of another kind.
+
+    ``why`` is what the reader stumbled over.
+    """
 
     def __init__(self, path: Path, error: Exception | str, *, expected: str) -> None:
+        self.why = printable(str(error))
         todo = "delete it, and run again: the step that makes it does so once more"
         super().__init__(str(path), found=f"a broken file ({error})", expected=expected, todo=todo)
 
@@ -79,7 +83,9 @@ def read_array(path: Path) -> "np.ndarray":
     try:
         with open(path, "rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, MemoryError, OverflowError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - numpy parses the header as Python and stumbles as Python does
         raise Broken(path, error, expected="a .npy of numbers") from None
 
 

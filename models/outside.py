@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from contract.errors import UserError
+from contract.files import Broken, read_array
 from models.options import CommandOptions, FileOptions
 
 
@@ -106,11 +107,10 @@ def _as_float32(values: np.ndarray) -> np.ndarray:
 def _read_npy(path: Path) -> np.ndarray:
     """Read an array of plain numbers; pickled objects are refused."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            str(path.name), found=f"no array ({error})", expected="a .npy file of floats"
-        ) from None
+        return read_array(path)
+    except (OSError, Broken) as error:
+        why = error.why if isinstance(error, Broken) else error
+        raise UserError(path.name, found=f"no array ({why})", expected="a .npy file of floats") from None
 
 
 def _read_pair(path: Path) -> tuple[list[str], np.ndarray]:

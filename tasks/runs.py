@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from contract.errors import UserError
-from contract.files import read_json
+from contract.files import Broken, read_array, read_json
 from contract.outcome import Outcome
 from tasks.integration import Access
 
@@ -108,9 +108,9 @@ def run_of(
 
 def _read_array(path: Path, *, n_cells: int) -> tuple[np.ndarray | None, str]:
     try:
-        Z = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        return None, f"{path.name} is not an array: {error}"
+        Z = read_array(path)
+    except Broken as error:
+        return None, f"{path.name} is not an array: {error.why}"
     if Z.ndim != 2 or Z.shape[0] != n_cells or Z.shape[1] == 0:
         return None, f"{path.name} has shape {Z.shape}, not one row for each of {n_cells} cells"
     if Z.dtype.kind not in "fiu":

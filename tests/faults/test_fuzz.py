@@ -1,0 +1,243 @@
+"""Ten thousand inputs that nobody would write: each is read, or refused in one plain line."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_cells
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from atlas.catalogue import read_datasets
+from contract.catalogue import read_yaml
+from contract.errors import UserError
+from contract.files import read_array, read_table
+from contract.outcome import Outcome
+from models.catalogue import read_models
+from tasks.study import read_study
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = r"""
+a b key 1 -1 0x1f 1e999 .nan -.inf 1:30:00 2017-13-01 true ~ null : [ ] { } | > ' " \ \x # & * ! = @ `
+&a_ *a *b !!_ !!int_ !!float_ !!binary_ !!set_ !!omap_ !!timestamp_ !!python/name:os.mkdir_ !<x>_
+:_ -_ ?_ ,_ _#_ <<:_
+"""
+SIGNS = "\t,\n,\n  ,\n    ,|2-\n,---\n,...\n,%YAML 9.9\n,\0,\x1b[2J,\ufeff,\u00e9,\u202e,\x85,\U0001f9ec"
+TOKENS = [word.replace("_", " ") for word in WORDS.split()]
+TOKENS += [*SIGNS.split(","), " ", "x" * 200, "9" * 5000]
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12)
+    | st.sampled_from(["pca", "../x", "a@b", "CL:0000236", "matrix", "obs:", "2017", "x\n"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def often(examples: int) -> Callable[[Any], Any]:
+    """So many inputs, the same on every run."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def one_line(error: UserError) -> None:
+    assert str(error).isprintable(), repr(str(error))
+    assert "found" in str(error)
+
+
+def read_or_refused(path: Path, content: bytes, read: Callable[[Path], Any]) -> Any:
+    path.write_bytes(content)
+    try:
+        return read(path)
+    except UserError as error:
+        one_line(error)
+        return None
+
+
+@often(4500)
+@given(words=st.lists(st.sampled_from(TOKENS), max_size=25))
+def test_yaml_of_words(place: Path, words: list[str]) -> None:
+    value = read_or_refused(place / "words.yaml", "".join(words).encode(), read_yaml)
+    json.dumps(value, allow_nan=False)
+
+
+@often(2500)
+@given(content=st.binary(max_size=120))
+def test_yaml_of_bytes(place: Path, content: bytes) -> None:
+    value = read_or_refused(place / "bytes.yaml", content, read_yaml)
+    json.dumps(value, allow_nan=False)
+
+
+def _base(name: str, keep: Callable[[dict], dict]) -> dict:
+    return keep(read_yaml(ROOT / name))
+
+
+def _some(file: dict, *names: str) -> dict:
+    return {name: file[name] for name in names}
+
+
+CATALOGUES = {
+    "datasets": (read_datasets, _base("datasets.yaml", lambda f: _some(f, "blood_sim", "pbmc68k"))),
+    "models": (
+        read_models,
+        _base(
+            "models.yaml",
+            lambda f: {
+                "corpora": _some(f["corpora"], "demo"),
+                "models": _some(f["models"], "pca", "scvi", "geneformer@demo"),
+            },
+        ),
+    ),
+    "study": (read_study, _base("studies/demo.yaml", lambda f: f)),
+}
+
+
+def edited(value: Any, steps: list[int], new: Any, *, how: int) -> Any:
+    """A copy of ``value`` with one part replaced, dropped, or put under another name."""
+    if not isinstance(value, dict | list) or not value:
+        return new
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = keys[steps[0] % len(keys)]
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    if len(steps) > 1 and isinstance(copy[key], dict | list) and copy[key]:
+        copy[key] = edited(copy[key], steps[1:], new, how=how)
+    elif how == 0:
+        copy[key] = new
+    elif how == 1:
+        del copy[key]
+    elif isinstance(copy, dict):
+        copy[str(new)] = copy.pop(key)
+    else:
+        copy.append(new)
+    return copy
+
+
+@pytest.mark.parametrize("kind", CATALOGUES)
+@often(350)
+@given(
+    edits=st.lists(
+        st.tuples(st.lists(st.integers(0, 30), min_size=1, max_size=5), JSON, st.integers(0, 2)),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_catalogues_with_edits(place: Path, kind: str, edits: list[tuple[list[int], Any, int]]) -> None:
+    read, file = CATALOGUES[kind]
+    for steps, new, how in edits:
+        file = edited(file, steps, new, how=how)
+    text = json.dumps(file, ensure_ascii=False).encode("utf-8", errors="replace")
+    read_or_refused(place / f"{kind}.yaml", text, read)
+
+
+def _npy() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.arange(24, dtype=np.float32).reshape(8, 3))
+    return buffer.getvalue()
+
+
+def _parquet() -> bytes:
+    rows = {"cell": [f"c{i}" for i in range(20)], "part": ["train", "test"] * 10, "label": ["B", None] * 10}
+    return pd.DataFrame(rows).to_parquet(index=False)
+
+
+RESULTS = {
+    "outcome.json": (
+        Outcome.read,
+        b'{"log_tail": "", "reason": "caf\xc3\xa9", "stage": "embed", "status": "ok"}',
+    ),
+    "x.npy": (read_array, _npy()),
+    "x.parquet": (read_table, _parquet()),
+}
+DAMAGE = st.tuples(
+    st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), max_size=6),
+    st.none() | st.integers(0, 1 << 20),
+    st.none() | st.tuples(st.integers(0, 1 << 20), st.binary(max_size=8)),
+)
+
+
+def damaged(content: bytes, damage: tuple) -> bytes:
+    """Some bytes changed, some put in between, the end cut off."""
+    changes, end, extra = damage
+    spoilt = bytearray(content)
+    for place, value in changes:
+        spoilt[place % len(spoilt)] = value
+    if extra is not None:
+        at = extra[0] % len(spoilt)
+        spoilt[at:at] = extra[1]
+    return bytes(spoilt if end is None else spoilt[: end % len(spoilt)])
+
+
+@pytest.mark.parametrize("name", RESULTS)
+@often(600)
+@given(damage=DAMAGE)
+def test_results_with_damage(place: Path, name: str, damage: tuple) -> None:
+    read, content = RESULTS[name]
+    read_or_refused(place / name, damaged(content, damage), read)
+
+
+MANY_H5AD = """
+import random, sys, warnings
+from pathlib import Path
+from atlas.stored import open_stored
+from contract.errors import UserError
+
+warnings.simplefilter("ignore")
+whole, path, n = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), int(sys.argv[3])
+read = refused = 0
+for seed in range(n):
+    draw, spoilt = random.Random(seed), bytearray(whole)
+    for _ in range(draw.choice([1, 4, 16, 64])):
+        spoilt[draw.randrange(len(spoilt))] = draw.randrange(256)
+    if seed % 5 == 0:
+        del spoilt[draw.randrange(len(spoilt)):]
+    path.write_bytes(spoilt)
+    try:
+        with open_stored(path, where="fuzz") as stored:
+            for name in stored.obs.columns:
+                stored.obs.column(name)
+            for matrix in stored.matrices.values():
+                list(matrix.blocks())
+        read += 1
+    except UserError as error:
+        assert str(error).isprintable(), repr(str(error))
+        refused += 1
+print(read, refused)
+"""
+
+
+def test_h5ad_with_damage(place: Path) -> None:
+    """In a process of its own, as ``atlas prepare`` is: a crash of the library would be its exit status."""
+    whole = place / "whole.h5ad"
+    made_cells().write_h5ad(whole)
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_H5AD, str(whole), str(place / "spoilt.h5ad"), "400"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    read, refused = map(int, done.stdout.split())
+    assert read + refused == 400
+    assert min(read, refused) > 20, "most damage must be seen, and harmless damage must not be refused"
