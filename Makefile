@@ -1,5 +1,5 @@
 # Two commands for a new user: `make demo` and `make test`. Everything lives in .venv and results/.
-.PHONY: demo test lint unit e2e retry clean help
+.PHONY: demo test lint unit e2e cluster retry clean help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # snakefmt looks for shfmt, and the rules for python, on the PATH.
@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make demo   set up if needed, run the demo study, print where its page is"
 	@echo "make test   set up if needed, lint, and run all tests"
+	@echo "make cluster run a small study on a Slurm of its own (root, Debian)"
 	@echo "make retry  forget failed steps, so that the next run tries them again"
 	@echo "make clean  delete results (not the set-up)"
 
@@ -26,7 +27,12 @@ unit: .venv/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not e2e" --numprocesses 2 --dist loadfile --durations=10
 
 e2e: .venv/.installed
-	$(BIN)/python -m pytest -m e2e --durations=10
+	$(BIN)/python -m pytest -m "e2e and not slurm" --durations=10
+
+# Not part of `make test`: it installs Debian's Slurm where there is none, and takes minutes.
+cluster: .venv/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,cluster]'
+	$(BIN)/python -m pytest -m slurm -rs --durations=5
 
 retry: .venv/.installed
 	$(BIN)/python -m workflow retry
