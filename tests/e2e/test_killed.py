@@ -1,4 +1,4 @@
-"""Killed at ten moments, a run starts again and ends in the same scores as in another clone, byte for byte."""
+"""Killed at ten moments, a run starts again and ends in the scores of another clone, byte for byte."""
 
 import contextlib
 import random
