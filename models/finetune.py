@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from anndata import AnnData
 
-from contract.errors import NotApplicable, UserError
+from contract.errors import NotApplicable
 from models.card import ModelCard
 from models.finetune_options import FineTuneOptions
 from models.labelled import Labels, Prediction
 from models.pretrained import ENGINE, Pretrained, device, refusals
 from models.transformer.data import Corpus
-from models.transformer.errors import TrainingError
 from models.transformer.finetune_model import Labelled
+from models.transformer.finetune_published import tune_as_published
 from models.transformer.finetune_search import Tuned, common, fine_tune
 from models.transformer.infer import embed
 from models.validation import validation_cells
@@ -55,7 +55,7 @@ class FineTuned:
             base,
             name=f"{base.name}, fine-tuned ({options.finetune})",
             saw=(*base.saw, "train_labels"),
-            note=f"{base.note} Fine-tuned: {learns}.",
+            note=f"{base.note} Fine-tuned: {learns}, by the {options.protocol} protocol.",
         )
 
     def fit(self, train: AnnData, *, labels: Labels, seed: int) -> Self:
@@ -77,7 +77,19 @@ class FineTuned:
             held_out[:] = False
         counts = self._corpus.counts.take(rows)
         cells = Labelled(corpus=dataclasses.replace(self._corpus, counts=counts), label=label)
+        options = dataclasses.asdict(self.options)
+        fingerprint = _fingerprint(Z, label, held_out, options=options, seed=seed)
+        work = None if self.workdir is None else self.workdir / fingerprint[:16]
+        about = {"seed": seed, "device": device(), "work": work, "fingerprint": fingerprint}
+        with refusals(self.options):
+            self._tuned = self._tune(cells, Z, held_out, about)
+        self._classes = labels.classes
+        return self
+
+    def _tune(self, cells: Labelled, Z: np.ndarray, held_out: np.ndarray, about: dict[str, Any]) -> Tuned:
         encoder, options = self.base.fitted.network.encoder, self.options
+        if options.protocol == "published":
+            return tune_as_published(encoder, cells, **about)
         tuning = common(
             encoder.design,
             options.finetune,
@@ -85,34 +97,14 @@ class FineTuned:
             rank=options.rank,
             budget_cells=options.tune_cells,
         )
-        fingerprint = _fingerprint(Z, label, held_out, options=dataclasses.asdict(options), seed=seed)
-        try:
-            self._tuned = fine_tune(
-                encoder,
-                cells,
-                Z,
-                held_out=held_out,
-                tuning=tuning,
-                seed=seed,
-                device=device(),
-                work=None if self.workdir is None else self.workdir / fingerprint[:16],
-                fingerprint=fingerprint,
-            )
-        except TrainingError as error:
-            raise UserError(f"recipe {options.recipe}, fine-tuned", found=str(error)) from None
-        self._classes = labels.classes
-        return self
+        return fine_tune(encoder, cells, Z, held_out=held_out, tuning=tuning, **about)
 
     def predict(self, cells: AnnData) -> Prediction:
         """Name the cells; their embedding is that of the fine-tuned network, none where it did not learn.
 
         ``unseen_score`` is 1 − the highest probability.
         """
-        if self._tuned is None:
-            raise RuntimeError("fit comes first")
-        tuned, corpus = self._tuned, self.base.read(cells)
-        with refusals(self.options):
-            Z = embed(tuned.encoder, corpus, device=device())
+        tuned, Z = self._learnt, self.embed(cells)
         probabilities = tuned.readout.probabilities(Z)
         return Prediction(
             classes=self._classes,
@@ -122,6 +114,18 @@ class FineTuned:
             curve=tuned.curve,
             chosen=tuned.chosen,
         )
+
+    def embed(self, cells: AnnData) -> np.ndarray:
+        """The cells' vectors in the fine-tuned network, float32 (N, D), rows in the order of ``cells``."""
+        corpus = self.base.read(cells)
+        with refusals(self.options):
+            return embed(self._learnt.encoder, corpus, device=device())
+
+    @property
+    def _learnt(self) -> Tuned:
+        if self._tuned is None:
+            raise RuntimeError("fit comes first")
+        return self._tuned
 
     def _read(self, train: AnnData) -> None:
         """The cells and their frozen embedding, unless they are those of the last question."""

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from contract.errors import UserError
 from models.options import RecipeOptions
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from models.catalogue import Contestant
 
 PRETRAINING = [option.name for option in dataclasses.fields(RecipeOptions)]
+WITH_PROTOCOL = ("geneformer", "scgpt")
+"""Recipes whose authors state in full how they fine-tune (``transformer.finetune_published``)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,12 +23,14 @@ class FineTuneOptions(RecipeOptions):
     ``finetune``: the ``head`` alone (the frozen probe), the ``last`` ``blocks``, ``lora``
     (adapters of ``rank`` in every block), or ``full``. ``tune_cells``: cells that each run of the
     search may show, repeats counted; ``null``: five passes, 2,000 cells at least.
+    ``protocol``: the ``common`` one, or that which the recipe's authors ``published`` (all weights).
     """
 
     finetune: Literal["head", "last", "lora", "full"]
     blocks: int = field(default=1, metadata={"least": 1, "most": 1000})
     rank: int = field(default=8, metadata={"least": 1, "most": 10_000})
     tune_cells: int | None = field(default=None, metadata={"least": 1, "most": 10**12})
+    protocol: Literal["common", "published"] = "common"
 
 
 def trained_as(
@@ -40,12 +44,13 @@ def trained_as(
     Raises
     ------
     UserError
-        If there is no such entry.
+        If there is no such entry, or no such published protocol.
     """
     if contestant.corpus is None:
         return None
     if contestant.adapter != "finetuned":
         return contestant.name
+    _check_protocol(contestant.options, where=f"{where}: options.protocol")
     wanted = {name: contestant.options[name] for name in PRETRAINING}
     for name, other in contestants.items():
         if (other.adapter, other.corpus, other.options) == ("recipe", contestant.corpus, wanted):
@@ -56,3 +61,14 @@ def trained_as(
         expected="the frozen network that it starts from",
         todo="add one with the same recipe, size, corpus and options of its pre-training",
     )
+
+
+def _check_protocol(options: Mapping[str, Any], *, where: str) -> None:
+    if options["protocol"] == "common":
+        return
+    if options["recipe"] not in WITH_PROTOCOL:
+        raise UserError(where, found=options["recipe"], expected=f"one of {', '.join(WITH_PROTOCOL)}")
+    if options["finetune"] != "full" or options["tune_cells"] is not None:
+        raise UserError(
+            where, found="published", expected="finetune: full and no tune_cells: its authors train all"
+        )

@@ -39,7 +39,8 @@ class Run:
     """One run: how it trains, for how long, and where it keeps what lets a killed one go on.
 
     ``stop`` is the step to end after, of the ``steps`` that the learning rate is planned for.
-    ``number`` and ``seed`` make its draws its own.
+    ``number`` and ``seed`` make its draws its own. ``fall``: instead of the schedule of ``training``,
+    the rate is multiplied by it after each pass.
     """
 
     number: int
@@ -49,6 +50,13 @@ class Run:
     seed: int
     keep: Path | None = None
     fingerprint: str = ""
+    fall: float | None = None
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        if self.fall is None:
+            return rate_at(step, steps=self.plan.steps, training=self.training)
+        return self.training.rate * self.fall ** (step // self.plan.steps_per_epoch)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -181,14 +189,14 @@ def _step(
         total, done = total + float(loss.detach()), part.stop
     torch.nn.utils.clip_grad_norm_(model.parameters(), run.training.clip)
     for group in optimiser.param_groups:
-        group["lr"] = rate_at(step, steps=run.plan.steps, training=run.training)
+        group["lr"] = run.rate(step)
     optimiser.step()
     return total
 
 
 def _loss(model: Classifier, tokens: Tokens, cells: np.ndarray, label: np.ndarray) -> Tensor:
     """Summed cross-entropy; no class has a weight of its own."""
-    device = model.readout.centre.device
+    device = next(model.parameters()).device
     logits = model(batch_of(tokens, cells).to(device))
     return F.cross_entropy(logits, torch.from_numpy(label).to(device), reduction="sum")
 

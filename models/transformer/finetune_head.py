@@ -9,8 +9,27 @@ MAX_ITERATIONS = 500
 TOLERANCE = 1e-7
 
 
-class Readout(nn.Module):
-    """Columns standardised by the training cells, then one linear map: (B, D) → logits (B, C).
+class Head(nn.Module):
+    """What reads classes off cell vectors: (B, D) → logits (B, C), in float32 also under autocast."""
+
+    def logits(self, cells: Tensor) -> Tensor:
+        """Float32 cell vectors → logits; each head says how."""
+        raise NotImplementedError
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """Cell vectors (B, D) → logits (B, C)."""
+        with torch.autocast(cells.device.type, enabled=False):
+            return self.logits(cells.float())
+
+    @torch.no_grad()
+    def probabilities(self, Z: np.ndarray) -> np.ndarray:
+        """Cell vectors float32 (N, D) → float64 (N, C), rows that add up to 1."""
+        found = self.eval().forward(torch.from_numpy(Z).to(next(self.parameters()).device))
+        return found.double().softmax(1).cpu().numpy()
+
+
+class Readout(Head):
+    """Columns standardised by the training cells, then one linear map.
 
     A column that is constant in training says nothing there and counts as 0.
     """
@@ -29,16 +48,9 @@ class Readout(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, cells: Tensor) -> Tensor:
-        """Cell vectors → logits, in float32 also under autocast."""
-        with torch.autocast(cells.device.type, enabled=False):
-            return self.linear((cells.float() - self.centre) * self.scale)
-
-    @torch.no_grad()
-    def probabilities(self, Z: np.ndarray) -> np.ndarray:
-        """Cell vectors float32 (N, D) → float64 (N, C), rows that add up to 1."""
-        logits = self.forward(torch.from_numpy(Z).to(self.centre.device))
-        return logits.double().softmax(1).cpu().numpy()
+    def logits(self, cells: Tensor) -> Tensor:
+        """(B, D) → (B, C)."""
+        return self.linear((cells - self.centre) * self.scale)
 
 
 def fit_readout(Z: np.ndarray, label: np.ndarray, *, classes: int, strength: float) -> Readout:

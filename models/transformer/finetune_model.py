@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from models.transformer.batch import Batch
 from models.transformer.data import Corpus
-from models.transformer.errors import TrainingError
-from models.transformer.finetune_head import Readout
+from models.transformer.errors import RecipeError
+from models.transformer.finetune_head import Head
 from models.transformer.infer import autocast, embed
 from models.transformer.lora import attach
 from models.transformer.model import Encoder
@@ -38,7 +38,7 @@ class Labelled:
 class Classifier(nn.Module):
     """An encoder and a readout of its cell vectors."""
 
-    def __init__(self, encoder: Encoder, readout: Readout) -> None:
+    def __init__(self, encoder: Encoder, readout: Head) -> None:
         super().__init__()
         self.encoder, self.readout = encoder, readout
 
@@ -63,7 +63,7 @@ def free(encoder: Encoder, part: Part, *, blocks: int, rank: int, seed: int) -> 
     """
     run = encoder.blocks[: len(encoder.blocks) + 1 + encoder.design.pooler.layer]
     if part != "full" and not len(run):
-        raise TrainingError(f"recipe {encoder.design.recipe} reads its input: it has no block to fine-tune")
+        raise RecipeError("the cell's vector is its input: there is no block to fine-tune")
     encoder.requires_grad_(part == "full")
     if part == "lora":
         attach(run, rank=rank, seed=seed)

@@ -11,7 +11,7 @@ import torch
 
 from models.transformer.choices import Training
 from models.transformer.finetune import Record, Run, measured, tune, worth
-from models.transformer.finetune_head import Readout, fit_readout
+from models.transformer.finetune_head import Head, fit_readout
 from models.transformer.finetune_model import Classifier, Labelled, free
 from models.transformer.model import Encoder
 from models.transformer.recipe import Design
@@ -19,7 +19,7 @@ from models.transformer.room import Room
 from models.transformer.schedule import Plan, plan
 
 STRENGTHS = (0.1, 1.0, 0.01)
-RATES = {"last": (0.3, 1.0, 0.1), "lora": (1.0, 3.0, 0.3), "full": (0.3, 1.0, 0.1)}
+RATES = (0.3, 1.0, 0.1)
 PASSES, LEAST_CELLS, BATCH_CELLS = 5.0, 2000, 32
 VALIDATION_CELLS = 4096
 
@@ -46,7 +46,7 @@ class Tuned:
     """The encoder and readout fitted on all cells, curves of all runs, and what the search chose."""
 
     encoder: Encoder
-    readout: Readout
+    readout: Head
     curve: list[Record]
     chosen: dict[str, float]
 
@@ -57,8 +57,7 @@ def common(
     """The protocol that is the same for all recipes.
 
     AdamW with decay 0.01, batches of 32, gradients clipped at 1, a tenth of warm-up, a linear fall. Rates
-    are 0.1, 0.3 and 1 times the peak rate of the size's pre-training, for adapters 0.3, 1 and 3
-    times. Dropout is that of the size.
+    are 0.3, 1 and 0.1 times the peak rate of the size's pre-training. Dropout is that of the size.
     """
     training = replace(
         design.size.training,
@@ -68,7 +67,7 @@ def common(
         decay=0.01,
         clip=1.0,
     )
-    rates = tuple(training.rate * times for times in RATES.get(part, ()))
+    rates = tuple(training.rate * times for times in RATES)
     return Tuning(
         part=part, training=training, rates=rates, blocks=blocks, rank=rank, budget_cells=budget_cells
     )
@@ -100,7 +99,9 @@ def fine_tune(
     Raises
     ------
     TrainingError
-        If a loss is not finite, or no block is there to learn.
+        If a loss is not finite.
+    RecipeError
+        If no block is there to learn.
     """
     learn, check = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     check = np.sort(np.random.default_rng(seed).permutation(check)[:VALIDATION_CELLS])
@@ -155,7 +156,7 @@ class _Runs:
         self,
         number: int,
         rate: float,
-        readout: Readout,
+        readout: Head,
         cells: Labelled,
         *,
         validation: Labelled | None = None,
@@ -175,7 +176,7 @@ class _Runs:
             fingerprint=self.fingerprint,
         )
         records = tune(
-            model, cells, validation=validation, run=run, room=self.room, device=self.device, report=_say
+            model, cells, validation=validation, run=run, room=self.room, device=self.device, report=say
         )
         return model, records
 
@@ -199,6 +200,6 @@ def _best(found: list[list[Record]], *, steps: int) -> tuple[float, float]:
     return best["rate"], best["step"] / steps
 
 
-def _say(record: Record) -> None:
+def say(record: Record) -> None:
     """One line a record on stderr."""
     print("fine-tune: " + ", ".join(f"{name} {value:.4g}" for name, value in record.items()), file=sys.stderr)

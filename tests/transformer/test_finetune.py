@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from models.transformer import finetune
 from models.transformer.checkpoint import build
-from models.transformer.errors import TrainingError
+from models.transformer.errors import RecipeError, TrainingError
 from models.transformer.finetune import Run, exhausted, measured, tune
 from models.transformer.finetune_head import balanced_accuracy, cross_entropy, fit_readout
 from models.transformer.finetune_model import Classifier, Labelled, free
@@ -141,7 +141,7 @@ def test_blocks_behind_the_pooler_never_learn(world):
     encoder.design = dataclasses.replace(
         encoder.design, pooler=dataclasses.replace(encoder.design.pooler, layer=-3)
     )
-    with pytest.raises(TrainingError, match="no block to fine-tune"):
+    with pytest.raises(RecipeError, match="no block to fine-tune"):
         free(encoder, "lora", blocks=1, rank=4, seed=0)
 
 
@@ -281,11 +281,11 @@ def test_a_killed_search_goes_on_to_the_same_answer(world, tmp_path, monkeypatch
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.transformer.finetune_search._say", kill)
+        patch.setattr("models.transformer.finetune_search.say", kill)
         with pytest.raises(Killed):
             tuned(world, "last", budget=128, work=tmp_path)
     told = []
-    monkeypatch.setattr("models.transformer.finetune_search._say", told.append)
+    monkeypatch.setattr("models.transformer.finetune_search.say", told.append)
     again = tuned(world, "last", budget=128, work=tmp_path)
     assert {record["run"] for record in told} == {2, 3}
     assert again.curve == whole.curve

@@ -137,11 +137,11 @@ def test_a_killed_contestant_goes_on_to_the_same_answer(state, told, tmp_path, m
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.transformer.finetune_search._say", kill)
+        patch.setattr("models.transformer.finetune_search.say", kill)
         with pytest.raises(Killed):
             FineTuned(options, checkpoint=state, workdir=tmp_path).fit(train, labels=labels, seed=0)
     told_again = []
-    monkeypatch.setattr("models.transformer.finetune_search._say", told_again.append)
+    monkeypatch.setattr("models.transformer.finetune_search.say", told_again.append)
     again = FineTuned(options, checkpoint=state, workdir=tmp_path).fit(train, labels=labels, seed=0)
     assert min(record["run"] for record in told_again) == 1
     found = again.predict(test)
@@ -184,13 +184,23 @@ def test_an_entry_starts_from_the_same_one_without_finetune(tmp_path):
         ({"adapter": "pca", "corpus": "demo", "finetune": "lora"}, "finetune: found beside adapter 'pca'"),
         (TUNED | {"head": "knn"}, "head: found beside adapter 'finetuned'"),
         (TUNED | {"options": {"budget_cells": 240, "rank": 0}}, "options.rank: found 0"),
-        ({"recipe": "geneformer", "size": "tiny", "finetune": "lora"}, "found"),
+        (TUNED | {"options": {"budget_cells": 240, "protocol": "published"}}, "expected finetune: full"),
     ],
 )
 def test_a_mistake_in_an_entry_is_one_line(tmp_path, entry, message):
     with pytest.raises(UserError, match=message) as caught:
         read_models(catalogue(tmp_path, frozen_at_demo=ENTRY, tuned_at_demo=entry))
     assert "\n" not in str(caught.value)
+
+
+def test_the_published_protocol_is_a_contestant(state, told):
+    train, labels, test, _ = told
+    model = contestant(state, "full", tune_cells=None, protocol="published").fit(train, labels=labels, seed=0)
+    found = predict_checked(model, test, told=labels.classes)
+    assert found.chosen == {"rate": 5e-5, "passes": 10.0}
+    assert found.curve[-1]["cells"] == 1600
+    assert found.curve[-1]["loss"] < found.curve[1]["loss"]
+    assert "published" in model.card.note
 
 
 def test_through_the_door(state, told, tmp_path):
