@@ -55,10 +55,23 @@ def _row_reasons(rows: pd.DataFrame, *, known: set[str]) -> set[str]:
 def _run_reasons(runs: list[Run]) -> set[str]:
     return {
         f"run (fit {run.fit}, seed {run.seed}) {_plain(run.outcome['status'])} at {run.outcome['stage']}: "
-        f"{run.outcome['reason']}"
+        f"{run.outcome['reason']}{_log(run)}"
         for run in runs
         if not run.ok
     }
+
+
+def _log(run: Run) -> str:
+    """Where the log of the step that stopped lies, in the folder that the study was run in."""
+    stage, fit = run.outcome["stage"], f"{run.model}/fit-{run.fit}/seed-{run.seed}"
+    place = {
+        "fetch": run.dataset,
+        "prepare": run.dataset,
+        "pretrain": f"{run.model}/seed-{run.seed}",
+        "embed": f"{run.dataset}/{fit}",
+    }.get(stage)
+    known = run.outcome["status"] == "failed" and place is not None
+    return f" (log: results/logs/{stage}/{place}.log)" if known else ""
 
 
 def _plain(status: str) -> str:

@@ -149,7 +149,8 @@ def test_coverage_tells_a_failed_run_once() -> None:
     failed = run(outcome={"status": "failed", "stage": "embed", "reason": "boom", "log_tail": ""})
     rows = [row(metric=name, status="failed", reason="embed: boom") for name in ("kbet", "ilisi")]
     found = coverage(results(rows, runs=[failed], models=("pca",)))[0]
-    assert found.reasons == ("run (fit train, seed 0) failed at embed: boom",)
+    log = f"results/logs/embed/{failed.dataset}/pca/fit-train/seed-0.log"
+    assert found.reasons == (f"run (fit train, seed 0) failed at embed: boom (log: {log})",)
     assert found.counts == (0, 0, 0, 2)
 
 
