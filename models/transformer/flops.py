@@ -31,8 +31,8 @@ def counted(action: Callable[[], Any]) -> tuple[Any, float]:
 def peak_flops(device: torch.device) -> float:
     """FLOP/s that a device could do: bfloat16 by the data sheet on a GPU that we know, else as measured.
 
-    Measured is the best of three products of square matrices, bfloat16 on a GPU, float32 on a processor
-    with as many threads as torch has now.
+    Measured is the best of three products of square matrices: bfloat16 on a GPU, float32 on a processor,
+    there by its own time on as many threads as torch has now, so that neighbours do not count.
     """
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -46,10 +46,14 @@ def peak_flops(device: torch.device) -> float:
 
 
 def _seconds(a: torch.Tensor) -> float:
+    if not a.is_cuda:
+        started = time.process_time()
+        a @ a
+        return (time.process_time() - started) / torch.get_num_threads()
+    torch.cuda.synchronize()
     started = time.perf_counter()
-    product = a @ a
-    if product.is_cuda:
-        torch.cuda.synchronize()
+    a @ a
+    torch.cuda.synchronize()
     return time.perf_counter() - started
 
 
