@@ -31,6 +31,9 @@ class Cost:
     cpu: float
     peak: float
 
+    def __str__(self) -> str:
+        return f"{self.seconds:.0f} s, {self.cpu:.0f} s, {self.peak:.2f} GiB"
+
 
 def main() -> int:
     """Print a row a step: seconds, processor seconds and GiB at each size; then one JSON object."""
@@ -58,9 +61,9 @@ def _run(n: int, args: argparse.Namespace, folder: Path) -> dict[str, Cost]:
     for step, command in _commands(folder).items():
         if step not in args.steps or (step == "simulate" and (folder / "atlas/source.json").exists()):
             continue
-        print(f"{n} cells: {step} …", file=sys.stderr, flush=True)
-        found[step] = _measured(command, folder / "log.txt")
+        found[step] = cost = _measured(command, folder / "log.txt")
         _check(step, folder)
+        print(f"{n:,} cells: {step}: {cost}", file=sys.stderr, flush=True)
     return found
 
 
@@ -161,9 +164,7 @@ def _table(costs: dict[int, dict[str, Cost]], sizes: list[int]) -> str:
     lines = [f"{'clock, CPU, peak':18s}{head}"]
     for step in STEPS:
         cells = [costs[n].get(step) for n in sizes]
-        shown = "".join(
-            f"{f'{c.seconds:.0f} s, {c.cpu:.0f} s, {c.peak:.2f} GiB' if c else '-':>26s}" for c in cells
-        )
+        shown = "".join(f"{c or '-'!s:>26s}" for c in cells)
         both = [_exponent(costs, step, what) for what in ("cpu", "peak")]
         lines.append(f"{step:18s}{shown}{', '.join('-' if e is None else f'{e:.2f}' for e in both):>14s}")
     return "\n".join(lines)
