@@ -92,6 +92,29 @@ class ScviOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScanviOptions(ScviOptions):
+    """scVI as above, then ``epochs_with_labels`` with the labels that are told, and the others unknown."""
+
+    epochs_with_labels: int = _number(20, least=1, most=100_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellTypistOptions:
+    """``strength``: inverse L2 penalty (published: 1); the second round keeps ``top_genes`` of each type."""
+
+    strength: float = _number(1.0, least=1e-6, most=1e6)
+    top_genes: int = _number(300, least=1, most=100_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SouzaMehtaOptions:
+    """As published: genes by analysis of variance between types, whitened components."""
+
+    n_genes: int = _number(20_000, least=1, most=100_000)
+    components: int = _number(220, least=1, most=10_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RecipeOptions:
     """A transformer recipe in one of its sizes.
 
@@ -100,6 +123,7 @@ class RecipeOptions:
     ``gene_vectors``: an ``.npz`` of ``genes`` and ``vectors`` for recipes with frozen ones; genes
     without a vector are left out. ``null``: made from the corpus. ``text_encoder``: ``module:function``
     from texts to vectors, for recipes that read texts; ``null``: hashed groups of letters, a control.
+    ``parity`` brings the bugs of the published code back, where the recipe names some.
     """
 
     recipe: str
@@ -109,6 +133,7 @@ class RecipeOptions:
     batch_size: int | None = _number(None, least=1, most=100_000)
     gene_vectors: str | None = None
     text_encoder: str | None = None
+    parity: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,5 +199,5 @@ def _is(value: Any, kind: Any) -> bool:
 def _name(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
-    plain = {int: "a whole number", float: "a number", str: "text", type(None): "null"}
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
     return plain.get(kind, "a list of text")

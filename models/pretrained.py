@@ -72,7 +72,7 @@ class Pretrained:
             needs_gpu=False,
             equivariance_tolerance=TOLERANCE[device().type],
             organism=", ".join(organisms) or None,
-            note=recipe.ours + self._vectors(),
+            note=recipe.ours + self._vectors() + self._bugs(recipe),
         )
 
     def fit(self, train: AnnData, *, seed: int) -> Self:
@@ -174,13 +174,17 @@ class Pretrained:
         file = self._corpus.get("gene_vectors")
         return f" Gene vectors are read from {file['name']} (sha256 {file['sha256'][:12]})." if file else ""
 
+    def _bugs(self, recipe: Recipe) -> str:
+        """What the card says of published bugs that were brought back."""
+        return f" With bugs as published: {', '.join(recipe.quirks)}." if self.options.parity else ""
+
     def _asked(self, recipe: Recipe) -> tuple[str, ...]:
         """What training was told beside the counts."""
         types, batches = recipe.design(self.options.size).told
         return (*(["pretraining_labels"] if types else []), *(["batch"] if batches else []))
 
     def _design(self) -> Design:
-        design = load_recipe(self.options.recipe).design(self.options.size)
+        design = load_recipe(self.options.recipe).design(self.options.size, parity=self.options.parity)
         if self.options.batch_size is None:
             return design
         training = dataclasses.replace(design.size.training, batch_cells=self.options.batch_size)

@@ -33,6 +33,7 @@ def read_corpus(
         specials=specials_of(design.tokeniser),
         min_cells=design.tokeniser.min_cells,
         most=design.size.genes,
+        bins=getattr(design.tokeniser, "bins", 0),
         first=train.var["in_all"].to_numpy(dtype=bool) if "in_all" in train.var else None,
     )
     tokenise = tokeniser_of(design, vocabulary)

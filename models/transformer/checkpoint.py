@@ -48,6 +48,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
             "genes": list(vocabulary.genes),
             "medians": [float(median) for median in vocabulary.medians],
             "means": [float(mean) for mean in vocabulary.means],
+            "edges": None if vocabulary.edges is None else vocabulary.edges.tolist(),
         },
     )
     write_tensors(folder / "weights.safetensors", checkpoint.network.state_dict(), metadata={})
@@ -115,6 +116,7 @@ def _vocabulary(value: Any) -> Vocabulary:
         genes=tuple(value["genes"]),
         medians=np.array(value["medians"], dtype=np.float64),
         means=np.array(value["means"], dtype=np.float64),
+        edges=None if value.get("edges") is None else np.array(value["edges"], dtype=np.float64),
     )
 
 

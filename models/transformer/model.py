@@ -10,6 +10,8 @@ from models.transformer.block import blocks_of, initialise
 from models.transformer.embedding import InputEmbedding
 from models.transformer.patches import Patches, PlainPatches
 from models.transformer.pool import pool
+from models.transformer.quirk_names import Quirk
+from models.transformer.quirks import padded
 from models.transformer.recipe import Design
 from models.transformer.sight import see
 
@@ -64,6 +66,8 @@ class Encoder(nn.Module):
         Counted as in the list [input, block 1, …, block L], so −(L + 1) is the input itself; the
         output norm belongs to the last. ``first`` (B, D) takes the place of the first token's input.
         """
+        if "pads_in_mean" in self._quirks:
+            batch = padded(batch, length=self.design.size.length)
         seen, order = self._seen(batch)
         x, ids, hidden = self._input(seen)
         if first is not None:
@@ -81,8 +85,14 @@ class Encoder(nn.Module):
             specials=self.specials,
             prefix=len(self.design.tokeniser.prefix),
             length=self.design.size.length,
+            pads="pads_in_mean" in self._quirks,
         )
         return found if self.project is None else self.project(found)
+
+    @property
+    def _quirks(self) -> tuple[Quirk, ...]:
+        """Published bugs, in embedding alone."""
+        return () if self.training else self.design.quirks
 
     def _input(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         if isinstance(self.patches, PlainPatches):
@@ -95,8 +105,9 @@ class Encoder(nn.Module):
     def _run(self, x: Tensor, ids: Tensor, hidden: Tensor | None, *, batch: Batch, blocks: int) -> Tensor:
         backbone = self.design.backbone
         weight = batch.counts.nan_to_num(0.0) if self.design.value.kind == "attention" else None
-        early = see(ids != 0, mask=backbone.mask, hidden=hidden, weight=weight)
-        late = see(ids != 0, mask=backbone.mask, weight=weight) if backbone.late_hidden else early
+        about = {"mask": backbone.mask, "weight": weight, "quirks": self._quirks}
+        early = see(ids != 0, hidden=hidden, **about)
+        late = see(ids != 0, **about) if backbone.late_hidden else early
         for i, block in enumerate(self.blocks[:blocks]):
             x = block(x, early if 2 * i < len(self.blocks) else late)
         return x

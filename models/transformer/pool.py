@@ -4,14 +4,18 @@ import torch
 from torch import Tensor
 
 
-def pool(hidden: Tensor, ids: Tensor, *, kind: str, specials: int, prefix: int, length: int) -> Tensor:
+def pool(
+    hidden: Tensor, ids: Tensor, *, kind: str, specials: int, prefix: int, length: int, pads: bool = False
+) -> Tensor:
     """(B, T, D) → float32 (B, D), or (B, 4 D) for ``concat``; kinds as of ``choices.Pooler``.
 
     ``mean``, ``max`` and ``sum`` run over gene tokens alone (neither padding nor special tokens); a
     cell without any gene has no mean and gives NaN. ``prefix`` is the number of tokens before
-    the genes, ``length`` the most tokens a cell.
+    the genes, ``length`` the most tokens a cell. ``pads``: means run over padding, too (a published bug).
     """
     hidden = hidden.float()
+    if pads and kind in ("mean", "all"):
+        return hidden[:, prefix if kind == "mean" else 0 :].mean(1)
     gene = (ids >= specials).unsqueeze(-1)
     match kind:
         case "cls":

@@ -23,8 +23,9 @@ from models.transformer.choices import (
     Value,
 )
 from models.transformer.errors import RecipeError
+from models.transformer.quirk_names import Quirk
 from models.transformer.schema import build, suggestion
-from models.transformer.token_choices import DEPTHS, PanelTokens, SampleTokens, TokeniserChoice
+from models.transformer.token_choices import DEPTHS, PanelTokens, RankTokens, SampleTokens, TokeniserChoice
 
 FOLDER = Path(__file__).parent / "recipes"
 NEXT = {"next_gene", "next_value"}
@@ -51,16 +52,21 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Design(Parts):
-    """One recipe at one size: everything that a checkpoint must know about itself."""
+    """One recipe at one size: everything that a checkpoint must know about itself.
+
+    ``quirks``: published bugs that were brought back; usually none.
+    """
 
     recipe: str
     size_name: str
     size: Size
+    quirks: tuple[Quirk, ...] = ()
 
     @property
     def needs_totals(self) -> bool:
         """Whether a cell can be read only where its total count is known."""
-        return self.value.scale in NEEDS_TOTAL or bool(set(self.tokeniser.prefix) & set(DEPTHS))
+        by_bins = isinstance(self.tokeniser, RankTokens) and self.tokeniser.norm == "gene_bin"
+        return self.value.scale in NEEDS_TOTAL or by_bins or bool(set(self.tokeniser.prefix) & set(DEPTHS))
 
     @property
     def told(self) -> tuple[bool, bool]:
@@ -80,19 +86,26 @@ class Design(Parts):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe(Parts):
-    """A published design: ``source`` of the facts, ``ours`` what is not from there, and its sizes."""
+    """A published design: ``source`` of the facts, ``ours`` what is not from there, and its sizes.
+
+    ``quirks``: bugs of the published code that ``parity`` brings back.
+    """
 
     name: str
     source: str
     ours: str
     sizes: dict[str, Size]
+    quirks: tuple[Quirk, ...] = ()
 
-    def design(self, size: str) -> Design:
-        """The recipe at one of its sizes."""
+    def design(self, size: str, *, parity: bool = False) -> Design:
+        """The recipe at one of its sizes; with the published bugs where ``parity`` is asked for."""
+        if parity and not self.quirks:
+            raise RecipeError(f"recipe {self.name!r} knows no published bug; leave out parity")
         if size not in self.sizes:
             raise RecipeError(f"recipe {self.name!r} has no size {size!r}; {suggestion(size, self.sizes)}")
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(Parts)}
-        return Design(recipe=self.name, size_name=size, size=self.sizes[size], **parts)
+        quirks = self.quirks if parity else ()
+        return Design(recipe=self.name, size_name=size, size=self.sizes[size], quirks=quirks, **parts)
 
 
 def recipe_names() -> list[str]:
@@ -159,6 +172,9 @@ def _faults_of_input(design: Design) -> Iterator[tuple[str, bool]]:
     yield f"value.scale {value.scale} has no bins", value.scale not in BINNED and value.bins != 0
     yield "value table needs a scale of bins", value.kind == "table" and value.scale not in BINNED
     yield "value soft_bins needs soft of 2 or more", value.kind == "soft_bins" and value.soft < 2
+    if isinstance(design.tokeniser, RankTokens):
+        binned = design.tokeniser.norm == "gene_bin"
+        yield "tokeniser.bins of 2 or more go with norm gene_bin", binned != (design.tokeniser.bins >= 2)
     ranked = design.tokeniser.kind in ("rank", "sample")
     kept = ranked and value.kind not in ("none", "concat")
     yield f"tokeniser {design.tokeniser.kind} carries no value", kept

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.transformer.quirk_names import Quirk
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sight:
@@ -21,9 +23,22 @@ class Sight:
     bias: Tensor | None = None
 
 
-def see(real: Tensor, *, mask: str, hidden: Tensor | None = None, weight: Tensor | None = None) -> Sight:
-    """The sight of a batch; log(1 + ``weight``) (B, T) of a key is added to its score, but for oneself."""
+def see(
+    real: Tensor,
+    *,
+    mask: str,
+    hidden: Tensor | None = None,
+    weight: Tensor | None = None,
+    quirks: tuple[Quirk, ...] = (),
+) -> Sight:
+    """The sight of a batch; log(1 + ``weight``) (B, T) of a key is added to its score, but for oneself.
+
+    ``quirks`` as of ``quirks.Quirk``.
+    """
     full = bool(real.all())
+    if "pads_score_one" in quirks and not full:
+        extra = (~real).float()[:, None, None, :].expand(-1, 1, real.shape[1], -1)
+        return Sight(real=None, mask=None, hidden=hidden, bias=extra)
     keys = None if full else real[:, None, None, :]
     t = real.shape[1]
     if mask == "causal":
@@ -38,5 +53,6 @@ def see(real: Tensor, *, mask: str, hidden: Tensor | None = None, weight: Tensor
     bias = None
     if weight is not None:
         bias = torch.log1p(weight)[:, None, None, :].expand(-1, 1, t, -1)
-        bias = bias.masked_fill(torch.eye(t, dtype=torch.bool, device=real.device), 0.0)
+        if "bias_on_itself" not in quirks:
+            bias = bias.masked_fill(torch.eye(t, dtype=torch.bool, device=real.device), 0.0)
     return Sight(real=None if full else real, mask=keys, hidden=hidden, bias=bias)

@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Score = Literal["count", "gene_median", "gene_mean"]
+Score = Literal["count", "gene_median", "gene_mean", "gene_bin"]
 SOURCE, TARGET = "<source depth>", "<target depth>"
 DEPTHS = (SOURCE, TARGET)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RankTokens:
-    """RANK: expressed genes by falling score: the count, or the count over the gene's median or mean."""
+    """RANK: expressed genes by falling score: the count, or the count over the gene's median or mean.
+
+    ``gene_bin``: which of ``bins`` equal shares of the gene's own non-zero normalised values over the
+    corpus it falls into.
+    """
 
     kind: Literal["rank"]
     norm: Score
     min_cells: int
+    bins: int = 0
     prefix: tuple[str, ...] = ()
     suffix: tuple[str, ...] = ()
 

@@ -19,7 +19,7 @@ from models.transformer.token_choices import (
     SetTokens,
     TokeniserChoice,
 )
-from models.transformer.values import Entries, scaled
+from models.transformer.values import NORMAL, Entries, scaled
 from models.transformer.vocabulary import Vocabulary
 
 EMBED_SEED = 0
@@ -111,13 +111,26 @@ class Tokeniser:
         usual = self.vocabulary.medians[entries.token - len(self.vocabulary.specials)]
         return scaled(entries, value=self.value, usual=usual, seed=seed)
 
+    def _bins(self, full: Entries) -> np.ndarray:
+        """Which share of its gene's values each entry falls into, by bisection: the edges not above it."""
+        edges, gene = self.vocabulary.edges, full.token - len(self.vocabulary.specials)
+        value = full.count / full.totals[full.rows] * NORMAL
+        low, high = np.zeros(len(gene), dtype=np.int64), np.full(len(gene), edges.shape[1])
+        while (low < high).any():
+            middle = (low + high) // 2
+            reached = (low < high) & (edges[gene, np.minimum(middle, edges.shape[1] - 1)] <= value)
+            low, high = np.where(reached, middle + 1, low), np.where(reached, high, np.minimum(middle, high))
+        return low
+
     def _arranged(self, full: Entries, *, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """For each gene token: its entry (−1: not expressed), its cell (ascending), its id."""
         first, genes = len(self.vocabulary.specials), len(self.vocabulary.genes)
         match self.choice:
             case RankTokens(norm=norm):
                 score = full.count
-                if norm != "count":
+                if norm == "gene_bin":
+                    score = self._bins(full)
+                elif norm != "count":
                     usual = self.vocabulary.medians if norm == "gene_median" else self.vocabulary.means
                     score = score / usual[full.token - first]
                 order = _first_of_each(full.rows, (full.token, -score), cells=len(full), most=self.room())

@@ -68,7 +68,7 @@ def quantile_bins(entries: Entries, *, bins: int, seed: int) -> np.ndarray:
     rows, count = entries.rows[real], entries.count[real]
     if not len(count):
         return found
-    edges = np.round(_edges(rows, count, cells=len(entries), levels=bins - 1) * FINE) / FINE
+    edges = np.round(quantiles(rows, count, groups=len(entries), levels=bins - 1) * FINE) / FINE
     # One search for all cells: cell i takes up a stretch of the line of its own. All sums are exact
     # (24 + 16 + 12 bits), so that a count is on an edge or not whatever its cell's place in a batch.
     line = (edges + STRETCH * np.arange(len(entries))[:, None]).ravel()
@@ -80,10 +80,10 @@ def quantile_bins(entries: Entries, *, bins: int, seed: int) -> np.ndarray:
     return found
 
 
-def _edges(rows: np.ndarray, count: np.ndarray, *, cells: int, levels: int) -> np.ndarray:
-    """Quantiles (cells, levels) of each cell's counts, linear between neighbours; 0 for an empty cell."""
-    ordered = count[np.lexsort((count, rows))]
-    sizes = np.bincount(rows, minlength=cells)
+def quantiles(rows: np.ndarray, values: np.ndarray, *, groups: int, levels: int) -> np.ndarray:
+    """Quantiles (groups, levels) of each group's values, linear between neighbours; 0 for an empty group."""
+    ordered = values[np.lexsort((values, rows))]
+    sizes = np.bincount(rows, minlength=groups)
     start = offsets_of(sizes)[:-1]
     at = np.linspace(0, 1, levels) * np.maximum(sizes - 1, 0)[:, None]
     low = np.floor(at).astype(np.int64)

@@ -7,6 +7,7 @@ import numpy as np
 
 from models.transformer.counts import Counts, offsets_of
 from models.transformer.errors import VocabularyError
+from models.transformer.values import quantiles
 
 PAD, MASK = "<pad>", "<mask>"
 MIN_GENE_SHARE = 0.5
@@ -18,6 +19,7 @@ class Vocabulary:
     """Tokens 0… are ``specials`` (padding is 0, mask is 1), then one token a gene, in sorted order.
 
     ``medians`` and ``means`` (G): of the non-zero ``count / cell total · 10⁴`` over the corpus.
+    ``edges`` (G, bins − 1): what parts those of each gene into equal shares, where a recipe asks for it.
     Sorting the genes makes tokens independent of the corpus's column order.
     """
 
@@ -25,6 +27,7 @@ class Vocabulary:
     genes: tuple[str, ...]
     medians: np.ndarray
     means: np.ndarray
+    edges: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.specials[:2] != (PAD, MASK) or len(set(self.specials)) != len(self.specials):
@@ -112,6 +115,7 @@ def fit_vocabulary(
     min_cells: int,
     most: int | None = None,
     first: np.ndarray | None = None,
+    bins: int = 0,
     target: float = 1e4,
 ) -> Vocabulary:
     """Make the vocabulary of a corpus.
@@ -132,6 +136,8 @@ def fit_vocabulary(
     first
         Genes (bool, G) that are taken before others where there are too many: such as all data
         sets measured, for a gene that one of them lacks varies between them by that alone.
+    bins
+        Equal shares of each gene's values to find the edges of; 0: none.
 
     Raises
     ------
@@ -162,7 +168,17 @@ def fit_vocabulary(
         genes=tuple(genes[column] for column in chosen),
         medians=medians[chosen],
         means=means,
+        edges=_edges(values, columns, chosen, bins=bins) if bins else None,
     )
+
+
+def _edges(values: np.ndarray, columns: np.ndarray, chosen: list[int], *, bins: int) -> np.ndarray:
+    """Inner quantiles (genes, bins − 1) of the values of each chosen column."""
+    place = np.full(max(columns.max(initial=0), *chosen) + 1, -1)
+    place[chosen] = np.arange(len(chosen))
+    known = place[columns] >= 0
+    found = quantiles(place[columns[known]], values[known], groups=len(chosen), levels=bins + 1)
+    return found[:, 1:-1]
 
 
 def _variance(values: np.ndarray, columns: np.ndarray, *, width: int, cells: int) -> np.ndarray:

@@ -63,7 +63,8 @@ def corpus_of(as_counts):
         counts = as_counts(dense)
         if vocabulary is None:
             specials = specials_of(design.tokeniser)
-            vocabulary = fit_vocabulary(counts, genes=genes, specials=specials, min_cells=1)
+            bins = getattr(design.tokeniser, "bins", 0)
+            vocabulary = fit_vocabulary(counts, genes=genes, specials=specials, min_cells=1, bins=bins)
         tokenise = tokeniser_of(design, vocabulary)
         return Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)
 

@@ -23,6 +23,8 @@ PARAMETERS = {  # genes of the published vocabulary, parameters stated or derive
     "scbert": (16_906, 8.4),
     "cellfm": (24_078, 800.0),
     "genemamba_mlm": (25_424, 65.7),
+    "scmulan_style": (42_117, 368.0),
+    "teddy_g_style": (43_804, 70.0),
 }
 
 

@@ -5,7 +5,7 @@ from models.transformer.batch import batch_of
 from models.transformer.choices import Value
 from models.transformer.token_choices import RankTokens
 from models.transformer.tokenise import Tokeniser
-from models.transformer.vocabulary import MASK, PAD, Vocabulary
+from models.transformer.vocabulary import MASK, PAD, Vocabulary, fit_vocabulary
 
 GENES = tuple(f"g{i:02d}" for i in range(30))
 
@@ -97,3 +97,23 @@ def test_rows_are_taken_in_the_order_asked_for(dense, as_counts):
     np.testing.assert_array_equal(taken.data, direct.data)
     np.testing.assert_array_equal(taken.indices, direct.indices)
     np.testing.assert_array_equal(taken.indptr, direct.indptr)
+
+
+def test_bins_of_a_genes_own_values(as_counts):
+    """Written out gene by gene: how many inner quantiles of its non-zero values a value reaches."""
+    rng = np.random.default_rng(0)
+    dense = rng.poisson(3.0, size=(50, 6)) * (rng.random((50, 6)) < 0.7)
+    dense[:, 0] += 1
+    counts, genes = as_counts(dense), list("abcdef")
+    vocabulary = fit_vocabulary(counts, genes=genes, min_cells=1, bins=4)
+    normal = dense / dense.sum(1, keepdims=True) * 1e4
+    edges = [np.quantile(column[column > 0], [0.25, 0.5, 0.75]) for column in normal.T]
+    np.testing.assert_allclose(vocabulary.edges, edges)
+    choice = RankTokens(kind="rank", norm="gene_bin", min_cells=1, bins=4)
+    tokens = Tokeniser(vocabulary=vocabulary, choice=choice, value=Value(kind="none"), length=6)
+    found = tokens(counts, vocabulary.tokens(genes))
+    for cell in range(50):
+        ids = found.ids[found.offsets[cell] : found.offsets[cell + 1]] - 2
+        score = {gene: (vocabulary.edges[gene] <= normal[cell, gene]).sum() for gene in ids}
+        assert sorted(ids) == np.flatnonzero(dense[cell]).tolist()
+        assert ids.tolist() == sorted(ids, key=lambda gene: (-score[gene], gene))
