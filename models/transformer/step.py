@@ -31,6 +31,7 @@ OF_SINGLE_CELLS = {
     "prompt",
     "profile",
     "teacher",
+    *("cell_type", "prototype", "text", "match", "batch"),
 }
 """Objectives that ask each cell alone. A batch of any other is never split: its loss would be another one."""
 
