@@ -210,4 +210,4 @@ def _words(name: str, own: Calls) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.005 else "< 1 %"
+    return f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"
