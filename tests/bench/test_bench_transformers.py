@@ -101,14 +101,11 @@ def test_the_gpu_script_does_each_step_once_over_many_calls(tmp_path):
     stand_in.chmod(0o755)
 
     def call(*more, **given):
-        environment = (
-            os.environ | {"PYTHON": str(stand_in), "LOG": str(log), "SLOW": "", "BROKEN": ""} | given
-        )
+        plain = {"PYTHON": str(stand_in), "LOG": str(log), "SLOW": "", "BROKEN": ""}
         log.write_text("")
         command = ["bash", str(ROOT / "bench/gpu.sh"), str(tmp_path / "out"), *more]
-        done = subprocess.run(
-            command, env=os.environ | plain | given, capture_output=True, text=True, check=False
-        )
+        environment = os.environ | plain | given
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         return done, log.read_text().split()
 
     dry, begun = call("--dry-run")
