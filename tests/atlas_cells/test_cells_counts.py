@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
@@ -9,6 +9,7 @@ from atlas.counts import NotCounts, as_csr, recovered_counts, verified_counts
 from contract.errors import UserError
 
 
+@settings(deadline=None)
 @given(arrays(np.int64, (4, 5), elements=st.integers(0, 1000)))
 def test_integers_from_zero_on_pass_unchanged(counts):
     matrix = as_csr(counts.astype(float))
@@ -17,6 +18,7 @@ def test_integers_from_zero_on_pass_unchanged(counts):
     np.testing.assert_array_equal(result.toarray(), counts)
 
 
+@settings(deadline=None)
 @given(
     arrays(np.int64, (4, 5), elements=st.integers(1, 1000)),
     st.sampled_from([np.nan, np.inf, -1.0, 0.5, 3.25]),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scanpy as sc
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -97,6 +97,7 @@ def test_wrong_kinds_of_names_are_one_line(names, kind, organism, words):
     assert str(error.value).startswith("mine: f.h5ad")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["", "A", "B", "C"]), min_size=1, max_size=8), st.integers(0, 99))
 def test_collapsed_columns_are_the_sums_by_id(ids, seed):
     dense = np.random.default_rng(seed).integers(0, 5, (3, len(ids))).astype(np.float32)
