@@ -50,7 +50,7 @@ rule prepare:
         "../envs/harness.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 20 * input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * max(4000, input.size_mb),
         runtime="2h",
     params:
         datasets=PATHS.datasets,
