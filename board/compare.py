@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from board.export import read_export, results_of
-from board.results import IDENTITY
+from board.scores import IDENTITY
 from board.text import count, number
 from contract.cli import table
 

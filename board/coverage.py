@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from board.results import STATUSES, Results, Run, as_is
+from board.results import Results, Run
+from board.scores import STATUSES, as_is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,6 @@ Its form is ``leaderboard.schema.json``, with a version.
 The single values lie beside it in ``scores.parquet``.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,7 +17,8 @@ from board.evidence import Comparison, Evidence
 from board.family import Key
 from board.intervals import Interval
 from board.ranks import Ranks
-from board.results import DataSet, Results, read_rows, run_of
+from board.results import DataSet, Results, run_of
+from board.scores import read_rows
 from board.text import without_folders
 from contract.catalogue import check
 from contract.errors import UserError
@@ -135,10 +135,7 @@ def read_export(folder: Path) -> dict[str, Any]:
     path = Path(folder) / NAME
     if not path.is_file():
         raise UserError(str(path), found="no such file", expected="the folder of a leaderboard")
-    try:
-        board = read_json(path)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(str(path), found=f"no JSON ({error})") from None
+    board = read_json(path)
     version = board.get("version") if isinstance(board, dict) else None
     if isinstance(version, int) and version != VERSION:
         raise UserError(

@@ -12,7 +12,8 @@ import pyarrow as pa
 from board.export import NAME, read_export, results_of
 from board.provenance import code_and_versions, machine, shown
 from board.publish import publish
-from board.results import IDENTITY, DataSet, Results, Run
+from board.results import DataSet, Results, Run
+from board.scores import IDENTITY
 from contract.errors import UserError
 from contract.files import read_json, sha256
 from tasks.rows import SCHEMA

@@ -7,7 +7,8 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from board.results import Results, as_is
+from board.results import Results
+from board.scores import as_is
 from board.text import ranged
 from metrics.table import Metric
 

@@ -8,32 +8,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from board.scores import read_rows
 from board.text import reason_for
 from contract.errors import UserError
 from contract.files import read_json
-from metrics.table import TABLE
-from tasks.rows import SCHEMA
 from tasks.study import Study
 from tasks.table import TASKS
-
-IDENTITY = [
-    "dataset",
-    "model",
-    "readout",
-    "access",
-    "geometry",
-    "pretrain_seed",
-    "fit_seed",
-    "split",
-    "shots",
-    "draw",
-    "task",
-    "metric",
-    "unit",
-]
-STATUSES = ("ok", "undefined", "not_applicable", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,82 +164,6 @@ def read_results(
     return Results(study=study, rows=table.to_pandas(), runs=runs, datasets=entries), table
 
 
-def read_rows(study: Study, paths: Sequence[Path]) -> pa.Table:
-    """Score rows of a study's data sets as one table, sorted, so that equal input gives equal bytes."""
-    tables = [_table(path) for path in paths]
-    for path, table in zip(paths, tables, strict=True):
-        _check_rows(table.to_pandas(), study=study, where=str(path))
-    _check_versions(tables, paths)
-    table = _publishable(pa.concat_tables(tables))
-    return table.sort_by([(name, "ascending") for name in SCHEMA.names])
-
-
-def _check_versions(tables: Sequence[pa.Table], paths: Sequence[Path]) -> None:
-    """Values of two versions of a metric are never on one board."""
-    seen: dict[str, tuple[str, Path]] = {}
-    for table, path in zip(tables, paths, strict=True):
-        pairs = zip(table["metric"].to_pylist(), table["metric_version"].to_pylist(), strict=True)
-        for metric, version in dict.fromkeys(pairs):
-            known, first = seen.setdefault(metric, (version, path))
-            if known != version:
-                raise UserError(
-                    str(path),
-                    found=f"version {version} of {metric}",
-                    expected=f"version {known}, as in {first}",
-                    todo="score this data set again",
-                )
-
-
-def _publishable(table: pa.Table) -> pa.Table:
-    """The same rows; their reasons name no folder of this machine."""
-    pairs = zip(table["dataset"].to_pylist(), table["reason"].to_pylist(), strict=True)
-    reasons = [text and reason_for(dataset, text) for dataset, text in pairs]
-    place = SCHEMA.get_field_index("reason")
-    return table.set_column(place, SCHEMA.field(place), pa.array(reasons, type=pa.string()))
-
-
-def _table(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise UserError(str(path), found="no such file", todo="run `python -m tasks score` first")
-    try:
-        table = pq.read_table(path).replace_schema_metadata(None)
-    except pa.ArrowInvalid as error:
-        raise UserError(str(path), found=f"no parquet ({error})", todo="score this data set again") from None
-    if table.schema != SCHEMA:
-        odd = sorted(
-            {f"{f.name} ({f.type})" for f in table.schema} ^ {f"{f.name} ({f.type})" for f in SCHEMA}
-        )
-        found = f"other columns: {', '.join(odd) or 'their order'}"
-        raise UserError(str(path), found=found, expected="those of score rows", todo="score it again")
-    return table
-
-
-def _check_rows(rows: pd.DataFrame, *, study: Study, where: str) -> None:
-    known = {
-        "study": {study.id},
-        "dataset": set(study.datasets),
-        "model": set(study.models),
-        "task": set(study.tasks),
-        "metric": set(TABLE),
-        "status": set(STATUSES),
-    }
-    for column, names in known.items():
-        strange = sorted(set(rows[column]) - names)
-        if strange:
-            raise UserError(
-                where, found=f"{column} {strange[0]!r}", expected=f"one of {', '.join(sorted(names))}"
-            )
-    if (rows["value"].isna() == (rows["status"] == "ok")).any():
-        raise UserError(where, found="a null value that is ok, or a value that is not", expected="neither")
-    if ((rows["status"] != "ok") & (rows["reason"].fillna("") == "")).any():
-        raise UserError(where, found="a missing value without a reason", expected="a reason for each")
-    twice = rows[rows.duplicated(list(IDENTITY))]
-    if len(twice):
-        row = twice.iloc[0]
-        found = f"two values of {row['metric']} of {row['model']} ({row['access']}, unit {row['unit']})"
-        raise UserError(where, found=found, expected="one a training")
-
-
 def _json(path: Path) -> Any:
     if not path.is_file():
         raise UserError(str(path), found="no such file", expected="the record that goes with the scores")
@@ -281,11 +186,6 @@ def run_of(record: Mapping[str, Any]) -> Run:
         overlap=record["overlap"],
         made=record.get("made") or {},
     )
-
-
-def as_is(rows: pd.DataFrame) -> pd.DataFrame:
-    """Values over all cells, by all labels, of embeddings as they are: what is shown of every metric."""
-    return rows[(rows["unit"] == "set") & (rows["geometry"] == "as_is") & rows["shots"].isna()]
 
 
 def _dataset(name: str, path: Path) -> DataSet:

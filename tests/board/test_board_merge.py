@@ -168,7 +168,7 @@ def test_mixed_data_are_refused(tmp_path, both, capsys, edit, told) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("nonsense", "no JSON"), ("{}", "format"), ('{"version": 1}', "version 1"), ("[]", "[]")],
+    [("nonsense", "expected JSON"), ("{}", "format"), ('{"version": 1}', "version 1"), ("[]", "[]")],
 )
 def test_another_file_is_one_line(both, capsys, text, told) -> None:
     (both[0] / "leaderboard.json").write_text(text)

@@ -194,7 +194,7 @@ def test_labels_of_another_data_set_of_the_same_size(tmp_path: Path, prepared: P
 
 
 def test_score_rows_that_are_cut_or_of_another_kind(tmp_path: Path, prepared: Path) -> None:
-    from board.results import read_rows
+    from board.scores import read_rows
     from tasks.study import read_study
 
     study = read_study(Path(__file__).resolve().parents[2] / "studies" / "demo.yaml")
