@@ -178,6 +178,7 @@ class Pooler:
 class Training:
     """How a size is trained: peak learning ``rate``, ``warmup`` as a share of all steps.
 
+    After the warm-up ``linear`` and ``cosine`` fall to 0 at once; ``wsd`` stays, and falls in the last fifth.
     ``dropout`` holds for hidden states and attention weights alike.
     """
 
@@ -185,7 +186,7 @@ class Training:
     batch_cells: int
     rate: float
     warmup: float
-    schedule: Literal["linear", "cosine"]
+    schedule: Literal["linear", "cosine", "wsd"]
     decay: float
     clip: float
     dropout: float

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from models.transformer.choices import Training
 from models.transformer.data import batches_in_epoch
 
+WSD_FALL = 0.2
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -25,10 +27,19 @@ def plan(training: Training, *, cells: int, budget_cells: int | None = None) -> 
 
 
 def rate_at(step: int, *, steps: int, training: Training) -> float:
-    """Learning rate of step 0 … ``steps`` − 1: linear rise over the warm-up, then a fall towards 0."""
+    """Learning rate of step 0 … ``steps`` − 1: linear rise over the warm-up, then a fall towards 0.
+
+    ``wsd`` stays at the peak in between and falls linearly over the last fifth (arXiv:2405.18392), so that
+    the steps before it are the same whatever the budget.
+    """
     warmup = math.ceil(training.warmup * steps)
     if step < warmup:
         return training.rate * (step + 1) / warmup
     gone = (step - warmup) / max(steps - warmup, 1)
-    fall = 1 - gone if training.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * gone))
-    return training.rate * fall
+    match training.schedule:
+        case "cosine":
+            return training.rate * 0.5 * (1 + math.cos(math.pi * gone))
+        case "wsd":
+            falling = max(math.ceil(WSD_FALL * steps), 1)
+            return training.rate * min((steps - step) / falling, 1.0)
+    return training.rate * (1 - gone)

@@ -207,6 +207,18 @@ def test_rate_rises_then_falls_towards_zero(small_design, schedule):
     assert rate_at(0, steps=1, training=none) == 1.0
 
 
+def test_a_rate_that_stays_is_the_same_under_a_longer_budget(small_design):
+    training = small_design(schedule="wsd", warmup=0.0, rate=1.0).size.training
+    short, long = (np.array([rate_at(i, steps=n, training=training) for i in range(n)]) for n in (100, 200))
+    assert (short[:80] == 1.0).all()
+    np.testing.assert_array_equal(short[:80], long[:80])
+    np.testing.assert_allclose(short[80:], 1 - np.arange(20) / 20)
+    warm = dataclasses.replace(training, warmup=0.1)
+    np.testing.assert_allclose(
+        [rate_at(i, steps=100, training=warm) for i in (0, 4, 9, 10)], [0.1, 0.5, 1, 1]
+    )
+
+
 def test_an_embedding_depends_on_its_cell_alone(corpus, small_design):
     torch.manual_seed(0)
     network = build(small_design(), vocabulary=len(corpus.tokenise.vocabulary), specials=2)
