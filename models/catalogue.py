@@ -36,11 +36,11 @@ class Contestant:
     """One entry of ``models.yaml``.
 
     ``target`` is the ``module:attr`` that runs. ``options`` are checked and complete. ``fits`` says on
-    whose counts it is fitted, one run each; with a ``corpus`` that is always ``none``. ``timeout``
-    is in seconds. ``card`` is what is known before it runs. ``labelled``: it learns from labels of
-    training cells and predicts, it is never asked for an embedding alone. ``head`` is the classifier
-    that stands on its embedding where it is given labels; null where it has its own. ``trained_as``:
-    whose training on the corpus it starts from, its own but where it is fine-tuned.
+    whose counts it is fitted, one run each; with a ``corpus`` that is ``none`` but for who is fine-tuned.
+    ``timeout`` is in seconds. ``card`` is what is known before it runs. ``labelled``: it learns from
+    labels of training cells and predicts. ``head`` is the classifier that stands on its embedding where
+    it is given labels; null where it has its own. ``trained_as``: whose training on the corpus it
+    starts from, its own but where it is fine-tuned.
     """
 
     name: str
@@ -59,6 +59,11 @@ class Contestant:
     labelled: bool = False
     head: str | None = DEFAULT_HEAD
     trained_as: str | None = None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it is asked for an embedding: who does not learn from labels, and a network that does."""
+        return not self.labelled or (self.adapter == "finetuned" and self.options["finetune"] != "head")
 
     @property
     def predicts(self) -> bool:
@@ -106,9 +111,8 @@ def find_contestant(path: Path, name: str) -> tuple[Contestant, Catalogue]:
     """One entry of a catalogue, and the catalogue; an unknown name is a ``UserError`` with the known ones."""
     catalogue = read_models(path)
     if name not in catalogue.contestants:
-        raise UserError(
-            str(path), found=f"no model {name!r}", todo=suggestion(name, list(catalogue.contestants))
-        )
+        todo = suggestion(name, list(catalogue.contestants))
+        raise UserError(str(path), found=f"no model {name!r}", todo=todo)
     return catalogue.contestants[name], catalogue
 
 
@@ -163,9 +167,8 @@ def _contestant(
 
 def _adapter_name(entry: Mapping[str, Any], *, where: str) -> str:
     if "recipe" in entry and entry.get("adapter", "recipe") != "recipe":
-        raise UserError(
-            f"{where}: recipe", found=f"beside adapter {entry['adapter']!r}", todo="leave out one of the two"
-        )
+        found = f"beside adapter {entry['adapter']!r}"
+        raise UserError(f"{where}: recipe", found=found, todo="leave out one of the two")
     if "recipe" in entry:
         return "finetuned" if "finetune" in entry else "recipe"
     if "adapter" not in entry:
@@ -241,11 +244,8 @@ def _corpus_of(
     if corpus not in corpora:
         raise UserError(f"{where}: corpus", found=repr(corpus), todo=suggestion(corpus, list(corpora)))
     if not adapter.saves:
-        raise UserError(
-            f"{where}: corpus",
-            found=f"adapter {adapter_name!r}",
-            expected="one that can be trained on a corpus",
-        )
+        found = f"adapter {adapter_name!r}"
+        raise UserError(f"{where}: corpus", found=found, expected="one that can be trained on a corpus")
     if name.partition("@")[2] != corpus:
         wanted = f"{name.partition('@')[0]}@{corpus}"
         raise UserError(f"{where}: id", found=repr(name), expected=repr(wanted), todo="name its corpus")
@@ -254,19 +254,20 @@ def _corpus_of(
 
 def _fits(entry: Mapping[str, Any], adapter: Adapter, corpus: str | None, *, where: str) -> tuple[str, ...]:
     default = ("none",) if "none" in adapter.fits else adapter.fits
-    possible = ("none",) if corpus else adapter.fits
-    fits = tuple(entry.get("fits", ("none",) if corpus else default))
-    wrong = [fit for fit in fits if fit not in possible]
-    if wrong:
-        raise UserError(f"{where}: fits", found=repr(wrong[0]), expected=f"some of {', '.join(possible)}")
+    if corpus and not adapter.labelled:  # trained there, it is used here as it is
+        default = ("none",)
+    possible = default if corpus else adapter.fits
+    fits = tuple(entry.get("fits", default))
+    for fit in fits:
+        if fit not in possible:
+            raise UserError(f"{where}: fits", found=repr(fit), expected=f"some of {', '.join(possible)}")
     return fits
 
 
 def _stochastic(entry: Mapping[str, Any], name: str, adapter: Adapter, *, where: str) -> bool:
     if "stochastic" in entry and adapter.card is not None:
-        raise UserError(
-            f"{where}: stochastic", found=f"beside adapter {name!r}", todo="leave it out, the adapter knows"
-        )
+        found = f"beside adapter {name!r}"
+        raise UserError(f"{where}: stochastic", found=found, todo="leave it out, the adapter knows")
     return entry.get("stochastic", adapter.stochastic)
 
 

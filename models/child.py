@@ -50,8 +50,9 @@ def one_line(text: str) -> str:
 def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     import numpy as np
 
-    from models.build import construct, restore
+    from models.build import construct, construct_labelled, restore
     from models.door import check_order, embed_checked
+    from models.training_labels import read_training_labels
 
     contestant, seed, fit = request["contestant"], request["seed"], request["fit"]
     data = Path(request["data"])
@@ -59,13 +60,20 @@ def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     make_repeatable(seed)  # a class may draw when it is made
     cells = read_cells(data / "cells.h5ad")
     truth = _read_rows(data / "truth.parquet", cells) if contestant["needs_truth"] else None
-    if request["state"] is None:
+    state = None if request["state"] is None else Path(request["state"])
+    if contestant["labelled"]:
+        embedder = construct_labelled(contestant, state=state, workdir=Path(request["work"]))
+    elif state is None:
         embedder = construct(contestant, seed=seed, truth=truth)
     else:
-        embedder = restore(contestant, Path(request["state"]))
+        embedder = restore(contestant, state)
     make_repeatable(seed)
     clock = time.perf_counter()
-    if fit != "none":
+    if contestant["labelled"]:
+        train = _fit_cells(cells, data, fit=fit)
+        labels = read_training_labels(Path(request["labels"]), train.obs_names)
+        embedder = embedder.fit(train, labels=labels, seed=seed)
+    elif fit != "none":
         embedder = embedder.fit(_fit_cells(cells, data, fit=fit), seed=seed)
     fitted = time.perf_counter()
     embedding = embed_checked(embedder, cells, may_be_constant=contestant["adapter"] == "constant")

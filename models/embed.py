@@ -1,6 +1,8 @@
 """``python -m models embed``: one data set, one contestant → ``embedding.npy`` and what became of it."""
 
 import argparse
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from models.step import (
     say,
     versions,
 )
+from models.training_labels import write_training_labels
 
 FILES = ("outcome.json", "embedding.npy", "run.json", "cost.json")
 
@@ -59,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, contestant: Contestant) -> None:
     where = f"{args.models}: {contestant.name}"
-    if contestant.labelled:
+    if not contestant.embeds:
         raise UserError(where, found="embed", expected="predict: it learns from labels")
     if args.fit not in contestant.fits:
         raise UserError(where, found=f"--fit {args.fit}", expected=f"one of {', '.join(contestant.fits)}")
@@ -80,6 +83,13 @@ def check_checkpoint(checkpoint: Path | None, contestant: Contestant, *, where: 
         raise UserError(where, found=found, expected=expected)
 
 
+def check_owner(checkpoint: Path, facts: dict[str, Any], contestant: Contestant, *, seed: int) -> None:
+    """The checkpoint is of the training that the contestant starts from; else a ``UserError``."""
+    if (facts["model"], facts["seed"]) != (contestant.trained_as, seed):
+        found, expected = "{model}, seed {seed}".format(**facts), f"{contestant.trained_as}, seed {seed}"
+        raise UserError(str(checkpoint), found=found, expected=expected)
+
+
 def check_state(checkpoint: Path, facts: dict[str, Any]) -> None:
     """The files of ``state`` are those that the training wrote, by SHA-256; else a ``UserError``."""
     state = checkpoint / "state"
@@ -95,7 +105,7 @@ def check_state(checkpoint: Path, facts: dict[str, Any]) -> None:
 def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict[str, Any]]:
     """What became of it, and ``run.json``."""
     inputs = {"cells.h5ad": args.data / "cells.h5ad", "split.parquet": args.data / "split.parquet"}
-    if contestant.needs_truth:
+    if contestant.needs_truth or contestant.labelled:
         inputs["truth.parquet"] = args.data / "truth.parquet"
     run = {
         "dataset": args.data.resolve().name,
@@ -121,11 +131,7 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
         if earlier.status != "ok":
             return Done(passed_on(earlier, "pretrain"), {}, None), run
         run["checkpoint"] = read_json(args.checkpoint / "run.json")
-        if run["checkpoint"]["model"] != contestant.name or run["checkpoint"]["seed"] != args.seed:
-            found = "{model}, seed {seed}".format(**run["checkpoint"])
-            raise UserError(
-                str(args.checkpoint), found=found, expected=f"{contestant.name}, seed {args.seed}"
-            )
+        check_owner(args.checkpoint, run["checkpoint"], contestant, seed=args.seed)
         check_state(args.checkpoint, run["checkpoint"])
     request = {
         "seed": args.seed,
@@ -133,8 +139,7 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
         "data": str(args.data),
         "state": None if args.checkpoint is None else str(args.checkpoint / "state"),
     }
-    timeout = args.timeout or contestant.timeout
-    done = run_child("embed", contestant, request, out=args.out, timeout=timeout, given_up=args.given_up)
+    done = _run(args, contestant, request)
     run |= {key: done.report.get(key) for key in ("n", "width", "constant_columns")}
     if done.outcome.status == "ok":
         run["embedding_sha256"] = sha256(args.out / "embedding.npy")
@@ -142,6 +147,20 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
         run["card"] = done.report["card"]
     run["inputs"] |= done.report.get("inputs", {})
     return done, run
+
+
+def _run(args: argparse.Namespace, contestant: Contestant, request: dict[str, Any]) -> Done:
+    """Run the child; who learns from labels is handed those of the training cells, and no other."""
+    timeout, work = args.timeout or contestant.timeout, args.out / "work"
+    with tempfile.TemporaryDirectory(prefix="sclitmus-") as folder:
+        labels = Path(folder) / "labels.parquet" if contestant.labelled else None
+        if labels is not None:
+            write_training_labels(args.data / "truth.parquet", labels)
+        request |= {"labels": None if labels is None else str(labels), "work": str(work.resolve())}
+        done = run_child("embed", contestant, request, out=args.out, timeout=timeout, given_up=args.given_up)
+    if done.outcome.status == "ok":
+        shutil.rmtree(work, ignore_errors=True)
+    return done
 
 
 def passed_on(earlier: Outcome, stage: str) -> Outcome:

@@ -15,7 +15,7 @@ from contract.files import atomic, read_json, write_json
 from contract.outcome import Outcome
 from models import answer
 from models.catalogue import Contestant, find_contestant
-from models.embed import check_checkpoint, check_state, passed_on, pretrain_seconds
+from models.embed import check_checkpoint, check_owner, check_state, passed_on, pretrain_seconds
 from models.step import (
     Done,
     add_attempts,
@@ -93,10 +93,7 @@ def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, di
             return Done(passed_on(earlier, stage), {}, None), run
     if args.checkpoint is not None:
         run["checkpoint"] = trained = read_json(args.checkpoint / "run.json")
-        if (trained["model"], trained["seed"]) != (contestant.trained_as, args.seed):
-            found = "{model}, seed {seed}".format(**trained)
-            expected = f"{contestant.trained_as}, seed {args.seed}"
-            raise UserError(str(args.checkpoint), found=found, expected=expected)
+        check_owner(args.checkpoint, trained, contestant, seed=args.seed)
         check_state(args.checkpoint, run["checkpoint"])
     folds = sorted(path.parent for path in args.folds.glob("*/fold.json"))
     run["inputs"] = hashes(

@@ -193,10 +193,11 @@ ADAPTERS: dict[str, Adapter] = {
     "finetuned": Adapter(
         target="models.finetune:FineTuned",
         about="a transformer trained here, fine-tuned on labels",
-        fits=("none",),
+        fits=("train",),
         stochastic=True,
         saves=True,
         resumable=True,
+        tells_card=True,
         labelled=True,
         options=FineTuneOptions,
         card=ModelCard(

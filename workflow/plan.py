@@ -63,7 +63,7 @@ def runs(study: Study, contestants: Mapping[str, Contestant]) -> list[Run]:
         Run(dataset, name, fit, seed)
         for dataset in (study.datasets if study.embedded else ())
         for name in study.models
-        if not contestants[name].labelled
+        if contestants[name].embeds
         for fit in contestants[name].fits
         for seed in (study.seeds if contestants[name].stochastic else study.seeds[:1])
     ]

@@ -17,6 +17,7 @@ from models.finetune_options import FineTuneOptions
 from models.labelled import Labelled, Labels, predict_checked
 from models.options import RecipeOptions
 from models.pretrained import Pretrained
+from models.training_labels import read_training_labels, write_training_labels
 
 BASE = {"recipe": "geneformer", "size": "tiny", "budget_cells": 240}
 
@@ -168,6 +169,8 @@ def test_an_entry_starts_from_the_same_one_without_finetune(tmp_path):
     assert found.trained_as == "frozen@demo"
     assert found.labelled
     assert found.predicts
+    assert found.embeds
+    assert found.fits == ("train",)
     assert "train_labels" in found.card.saw
     twin = ENTRY | {"options": {"init": "random"}}
     tuned_twin = TUNED | {"options": {"init": "random"}}
@@ -203,37 +206,93 @@ def test_the_published_protocol_is_a_contestant(state, told):
     assert "published" in model.card.note
 
 
-def test_through_the_door(state, told, tmp_path):
-    """From a checkpoint and a fold on disk to predictions, their curve and their cost."""
-    train, labels, test, _ = told
+@pytest.fixture
+def on_disk(state, told, tmp_path):
+    """A prepared data set of training and test cells, and the words of a step that fine-tunes on it."""
+    train, labels, test, truth = told
     test = test.copy()
     test.obs_names = [f"test{i}" for i in range(test.n_obs)]
-    data, fold, trained = tmp_path / "toy", tmp_path / "folds" / "fold-0", tmp_path / "checkpoint"
-    for folder in (data, fold, trained):
-        folder.mkdir(parents=True)
+    data, trained = tmp_path / "toy", tmp_path / "checkpoint"
+    data.mkdir()
+    trained.mkdir()
     both = anndata.concat([train, test])
     both.uns["dataset"] = "toy"
     both.write_h5ad(data / "cells.h5ad")
-    frame = pd.DataFrame({"cell": train.obs_names, "label": labels.label, "unit": labels.unit})
-    frame.assign(ontology_id=None, group=labels.unit).to_parquet(fold / "train.parquet")
-    pd.DataFrame({"cell": test.obs_names, "group": "donor:new"}).to_parquet(fold / "test.parquet")
-    asked = pd.DataFrame({"question": "all", "cell": train.obs_names, "labelled": True})
-    asked.to_parquet(fold / "questions.parquet")
-    write_json(fold / "fold.json", {"fold": "0", "held_out": "donor", "shared_groups": False})
-    for folder, stage in ((data, "prepare"), (fold.parent, "folds"), (trained, "pretrain")):
+    frame = pd.DataFrame({"cell": both.obs_names, "label": [*labels.label, *truth], "ontology_id": None})
+    frame["unit"], frame["part"] = [*labels.unit, *["donor:new"] * 40], ["train"] * 160 + ["test"] * 40
+    frame.to_parquet(data / "truth.parquet")
+    frame[["cell", "unit", "part"]].to_parquet(data / "split.parquet")
+    for folder, stage in ((data, "prepare"), (trained, "pretrain")):
         Outcome(status="ok", stage=stage).write(folder / "outcome.json")
     (trained / "state").symlink_to(state)
     hashes = {path.name: sha256(path) for path in sorted(state.iterdir())}
     write_json(trained / "run.json", {"model": "frozen@demo", "seed": 0, "state": hashes})
     path = catalogue(tmp_path, frozen_at_demo=ENTRY, tuned_at_demo=TUNED)
-    out = tmp_path / "out"
-    words = ["predict", "--models", str(path), "--model", "tuned@demo", "--data", str(data)]
-    words += ["--folds", str(fold.parent), "--checkpoint", str(trained), "--out", str(out)]
-    assert dispatch("models", COMMANDS, about="", argv=words) == 0
+    words = ["--models", str(path), "--model", "tuned@demo", "--data", str(data)]
+    return data, [*words, "--checkpoint", str(trained), "--out", str(tmp_path / "out")]
+
+
+def run_step(step, words):
+    return dispatch("models", COMMANDS, about="", argv=[step, *words])
+
+
+def test_predictions_through_the_door(on_disk, tmp_path):
+    """From a checkpoint and a fold on disk to predictions, their curve and their cost."""
+    data, words = on_disk
+    fold, out = tmp_path / "folds" / "fold-0", tmp_path / "out"
+    fold.mkdir(parents=True)
+    truth = pd.read_parquet(data / "truth.parquet")
+    train, test = truth[truth["part"] == "train"], truth[truth["part"] == "test"]
+    train.assign(group=train["unit"]).drop(columns="part").to_parquet(fold / "train.parquet")
+    pd.DataFrame({"cell": test["cell"], "group": "donor:new"}).to_parquet(fold / "test.parquet")
+    asked = pd.DataFrame({"question": "all", "cell": train["cell"], "labelled": True})
+    asked.to_parquet(fold / "questions.parquet")
+    write_json(fold / "fold.json", {"fold": "0", "held_out": "donor", "shared_groups": False})
+    Outcome(status="ok", stage="folds").write(fold.parent / "outcome.json")
+    assert run_step("predict", [*words, "--folds", str(fold.parent)]) == 0
     assert read_json(out / "outcome.json")["status"] == "ok"
     found = pd.read_parquet(out / "predictions.parquet")
-    assert found["cell"].tolist() == test.obs_names.tolist()
+    assert found["cell"].tolist() == test["cell"].tolist()
     run = read_json(out / "run.json")
     curve = next(iter(run["folds"].values()))["all"]["curve"]
     assert {record.get("run") for record in curve} == {None, 0, 1, 2, 3}
     assert read_json(out / "cost.json")["seconds"]["fit"] > 0
+
+
+def test_an_embedding_through_the_door(on_disk, state, told, tmp_path):
+    """It learns from the split's training cells as it does here, where no other label is told."""
+    _, words = on_disk
+    out = tmp_path / "out"
+    assert run_step("embed", [*words, "--fit", "train"]) == 0
+    assert read_json(out / "outcome.json")["status"] == "ok"
+    assert not (out / "work").exists()
+    run = read_json(out / "run.json")
+    assert "train_labels" in run["card"]["saw"]
+    assert run["checkpoint"]["model"] == "frozen@demo"
+    train, labels, test, _ = told
+    known = contestant(state, tune_cells=64).fit(train, labels=labels, seed=0).embed(test)
+    np.testing.assert_allclose(np.load(out / "embedding.npy")[160:], known, atol=1e-4)
+
+
+def test_no_label_of_a_test_cell_is_handed_on(on_disk, told, tmp_path):
+    data, _ = on_disk
+    path = tmp_path / "labels.parquet"
+    write_training_labels(data / "truth.parquet", path)
+    handed = pd.read_parquet(path)
+    assert handed["cell"].tolist() == told[0].obs_names.tolist()
+    assert handed.columns.tolist() == ["cell", "label", "ontology_id", "unit"]
+    order = np.random.default_rng(0).permutation(160)
+    read = read_training_labels(path, told[0].obs_names[order])
+    np.testing.assert_array_equal(read.label, told[1].label[order])
+
+
+def test_steps_refuse_what_they_cannot_do(on_disk, tmp_path, capsys):
+    _, words = on_disk
+    assert run_step("embed", [*words, "--fit", "none"]) == 2
+    assert "found --fit none; expected one of train" in capsys.readouterr().err
+    write_json(tmp_path / "checkpoint" / "run.json", {"model": "tuned@demo", "seed": 0, "state": {}})
+    assert run_step("embed", [*words, "--fit", "train"]) == 2
+    assert "expected frozen@demo, seed 0" in capsys.readouterr().err
+    words = ["--models", words[1], "--model", "tuned@demo", "--corpus", "x", "--out", "y"]
+    assert run_step("pretrain", words) == 2
+    assert "train frozen@demo instead" in capsys.readouterr().err

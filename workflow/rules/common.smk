@@ -57,8 +57,9 @@ def corpus_members(file):
 
 
 def truth_if_allowed(wildcards):
-    """Only the oracles are handed the truth."""
-    needs = CONTESTANTS[wildcards.model].needs_truth
+    """Only the oracles are handed the truth; who learns from labels is handed its training rows."""
+    contestant = CONTESTANTS[wildcards.model]
+    needs = contestant.needs_truth or contestant.labelled
     return [f"results/data/{wildcards.dataset}/truth.parquet"] if needs else []
 
 

@@ -110,7 +110,7 @@ rule embed:
             "--truth" if CONTESTANTS[wildcards.model].needs_truth else ""
         ),
         checkpoint=lambda wildcards: (
-            f"--checkpoint results/checkpoints/{wildcards.model}/seed-{wildcards.seed}"
+            f"--checkpoint {trained_folder(wildcards)}"
             if CONTESTANTS[wildcards.model].corpus
             else ""
         ),
