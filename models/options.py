@@ -92,13 +92,6 @@ class ScviOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ScanviOptions(ScviOptions):
-    """scVI as above, then ``epochs_with_labels`` with the labels that are told, and the others unknown."""
-
-    epochs_with_labels: int = _number(20, least=1, most=100_000)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class CellTypistOptions:
     """``strength``: inverse L2 penalty (published: 1); the second round keeps ``top_genes`` of each type."""
 

@@ -138,18 +138,6 @@ ADAPTERS: dict[str, Adapter] = {
         saw=("counts", "train_labels"),
         labelled=True,
     ),
-    "scanvi": _baseline(
-        "models.scanvi:Scanvi",
-        "scANVI",
-        kind=options.ScanviOptions,
-        source="10.15252/msb.20209620",
-        license="BSD-3-Clause",
-        fits=("train",),
-        stochastic=True,
-        saves=False,
-        saw=("counts", "batch", "train_labels"),
-        labelled=True,
-    ),
     "celltypist_style": _baseline(
         "models.labelled_linear:CellTypist",
         "CellTypist's way: logistic regression on genes, twice",
