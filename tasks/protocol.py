@@ -50,7 +50,9 @@ class Protocol:
         return units - -(-units // (self.folds or max(units, 1)))
 
 
-def read_protocol(entry: Mapping[str, Any], own: Mapping[str, Any], *, where: str) -> Protocol:
+def read_protocol(
+    entry: Mapping[str, Any], own: Mapping[str, Any] | None = None, *, where: str = "protocol"
+) -> Protocol:
     """A study's protocol with what one data set has of its own; both are checked by the schema before.
 
     Raises
@@ -58,7 +60,7 @@ def read_protocol(entry: Mapping[str, Any], own: Mapping[str, Any], *, where: st
     UserError
         If single cells are split and the number of folds is not said, or both ``folds`` and ``train`` are.
     """
-    given = {**entry, **own}
+    given = {**entry, **(own or {})}
     for field in ("train", "shots", "unseen"):
         if isinstance(given.get(field), list):
             given[field] = tuple(given[field])

@@ -13,7 +13,7 @@ from tasks.table import TASKS, Primary
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "study.schema.yaml"
 
-__all__ = ["Family", "Primary", "Protocol", "Study", "protocol_for", "read_study"]
+__all__ = ["Family", "Primary", "Protocol", "Study", "protocol_for", "read_protocol", "read_study"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
