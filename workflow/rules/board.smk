@@ -30,12 +30,19 @@ rule score:
         tasks=lambda wildcards: DATASETS[wildcards.dataset].tasks,
         data=subpath(input.truth, parent=True),
         embeddings=lambda wildcards: [
-            word for word in ["--embeddings", *folders(wildcards)] if folders(wildcards)
+            word
+            for word in ["--embeddings", *folders(wildcards)]
+            if folders(wildcards)
         ],
         predictions=lambda wildcards: [
             word
             for folds in folds_if_asked(wildcards)
-            for word in ["--folds", folds, "--predictions", *prediction_folders(wildcards)]
+            for word in [
+                "--folds",
+                folds,
+                "--predictions",
+                *prediction_folders(wildcards),
+            ]
         ],
         entry=as_text(STUDY),
         code=fingerprint("tasks.score"),

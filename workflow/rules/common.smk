@@ -163,3 +163,46 @@ def code_of(step, model):
     return adapter_fingerprint(
         step, ADAPTERS[adapter].target if adapter in ADAPTERS else adapter
     )
+
+
+PREDICTIONS = predictions(STUDY, CONTESTANTS)
+PREDICTION_FILES = ["predictions.parquet", "outcome.json", "run.json", "cost.json"]
+
+
+def prediction_folders(wildcards):
+    """Every prediction that the study scores on a data set."""
+    return [
+        f"results/{found.folder}"
+        for found in PREDICTIONS
+        if found.dataset == wildcards.dataset
+    ]
+
+
+def prediction_files(wildcards):
+    return [
+        f"{folder}/{file}"
+        for folder in prediction_folders(wildcards)
+        for file in PREDICTION_FILES
+    ]
+
+
+def folds_if_asked(wildcards):
+    """The folds of the study's protocol, where it has one."""
+    return (
+        [f"results/folds/{STUDY.id}/{wildcards.dataset}"] if STUDY.by_protocol else []
+    )
+
+
+def labels_if_told(wildcards):
+    """Types of the corpus' cells, for a recipe that learns from them; no other is handed the file."""
+    contestant = CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"]
+    told = is_told_types(contestant.adapter, contestant.options)
+    return [f"results/corpora/{wildcards.corpus}/labels.parquet"] if told else []
+
+
+def gene_vectors_if_any(wildcards):
+    """The user's file of gene vectors, so that a changed one is trained on anew."""
+    file = CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"].options.get(
+        "gene_vectors"
+    )
+    return [file] if file and Path(file).is_file() else []

@@ -1,32 +1,5 @@
 # Learning from labels: the folds of the study's protocol, and what each contestant says of them.
 
-PREDICTIONS = predictions(STUDY, CONTESTANTS)
-PREDICTION_FILES = ["predictions.parquet", "outcome.json", "run.json", "cost.json"]
-
-
-def prediction_folders(wildcards):
-    """Every prediction that the study scores on a data set."""
-    return [
-        f"results/{found.folder}"
-        for found in PREDICTIONS
-        if found.dataset == wildcards.dataset
-    ]
-
-
-def prediction_files(wildcards):
-    return [
-        f"{folder}/{file}"
-        for folder in prediction_folders(wildcards)
-        for file in PREDICTION_FILES
-    ]
-
-
-def folds_if_asked(wildcards):
-    """The folds of the study's protocol, where it has one."""
-    return (
-        [f"results/folds/{STUDY.id}/{wildcards.dataset}"] if STUDY.by_protocol else []
-    )
-
 
 rule folds:
     input:

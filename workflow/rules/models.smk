@@ -3,21 +3,6 @@
 from models.recipe_labels import is_told_types
 
 
-def labels_if_told(wildcards):
-    """Types of the corpus' cells, for a recipe that learns from them; no other is handed the file."""
-    contestant = CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"]
-    told = is_told_types(contestant.adapter, contestant.options)
-    return [f"results/corpora/{wildcards.corpus}/labels.parquet"] if told else []
-
-
-def gene_vectors_if_any(wildcards):
-    """The user's file of gene vectors, so that a changed one is trained on anew."""
-    file = CONTESTANTS[f"{wildcards.model}@{wildcards.corpus}"].options.get(
-        "gene_vectors"
-    )
-    return [file] if file and Path(file).is_file() else []
-
-
 rule pretrain:
     input:
         cells="results/corpora/{corpus}/cells.h5ad",
