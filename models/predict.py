@@ -107,7 +107,8 @@ def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, di
         write_predictions(args.out / "predictions.parquet", [path for path in made if path.is_file()])
     for path in made:
         path.unlink(missing_ok=True)
-    shutil.rmtree(args.out / "work", ignore_errors=True)
+    if not any(one.killed for one in done):  # else the next attempt goes on from there
+        shutil.rmtree(args.out / "work", ignore_errors=True)
     card = next((one.report["card"] for one in done if "card" in one.report), None)
     run["card"] = run["card"] if card is None else _with_labels(card)
     return joined(done), run
