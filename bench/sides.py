@@ -32,7 +32,10 @@ def ours(given: Clouds, *, extended: bool) -> Score:
 
     def score() -> dict[str, float]:
         found = scib(given.Z, given.labels, given.batch, reference=given.reference)
-        return dict(found.values) | {f"{name} ±": error for name, error in found.errors.items()} | more()
+        remarks = {f"{name} ±": error for name, error in found.errors.items()}
+        if found.recall < 1:
+            remarks["recall of neighbours"] = found.recall
+        return dict(found.values) | remarks | more()
 
     return score
 
