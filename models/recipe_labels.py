@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from models.transformer.recipe import load_recipe
+from contract.catalogue import read_yaml
+from models.recipe_check import RECIPES
+
+# As the engine has it (`models.transformer.recipe`), which is not imported: else an edited recipe would be
+# part of every step that reads the catalogue.
+OF_TYPES = frozenset({"cell_type", "prototype", "ontology", "text", "match"})
 
 
 def is_told_types(adapter: str, options: Mapping[str, Any]) -> bool:
@@ -16,9 +21,11 @@ def learns_types(options: Mapping[str, Any]) -> bool:
     """Whether these options are of a recipe, not left untrained, whose pre-training is told types."""
     if "recipe" not in options or options["init"] != "trained":
         return False
-    return _asks(options["recipe"], options["size"])
+    return asks_for_types(options["recipe"])
 
 
 @cache
-def _asks(recipe: str, size: str) -> bool:
-    return load_recipe(recipe).design(size).told[0]
+def asks_for_types(recipe: str) -> bool:
+    """Whether an objective of the recipe is about the types of cells."""
+    objectives = read_yaml(RECIPES / f"{recipe}.yaml")["objectives"]
+    return not OF_TYPES.isdisjoint(one["kind"] for one in objectives)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import made_cells
 
 from atlas.__main__ import COMMANDS
 from contract.catalogue import read_yaml
@@ -101,7 +102,6 @@ def test_what_is_no_text_leaves_no_half_of_a_file(tmp_path: Path) -> None:
 def test_cell_names_that_are_no_utf8_are_one_line(tmp_path: Path) -> None:
     """Written by other programs: fixed-length bytes in Latin-1."""
     import h5py
-    from conftest import made_cells
     from test_files import prepare, refused
 
     path = tmp_path / "mine.h5ad"

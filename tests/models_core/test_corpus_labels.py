@@ -22,6 +22,16 @@ models:
 """
 
 
+def test_the_catalogue_and_the_engine_agree_who_is_told_types() -> None:
+    from models.recipe_labels import OF_TYPES, asks_for_types
+    from models.transformer import choices, recipe
+
+    assert set(choices.OF_TYPES) == OF_TYPES
+    told = {name: recipe.load_recipe(name).design("tiny").told[0] for name in recipe.recipe_names()}
+    assert {name: asks_for_types(name) for name in told} == told
+    assert any(told.values())
+
+
 def test_cells_of_test_units_are_not_named() -> None:
     truth = truth_of(simulate())
     truth.loc[truth.index[-3:], "part"] = "excluded"

@@ -34,7 +34,11 @@ STUDY = {
     },
     "level": 0.95,
 }
-N_ROWS = sum(len(task.metrics_of(r)) for task in TASKS.values() for r in task.readouts or (None,))
+N_ROWS = sum(
+    len(TASKS[name].metrics_of(readout))
+    for name in STUDY["tasks"]
+    for readout in TASKS[name].readouts or (None,)
+)
 
 
 @pytest.fixture(autouse=True)
