@@ -17,6 +17,15 @@ FLAGS = [
 ]
 LOGS = {"browser": "ALL", "performance": "ALL"}
 PHONE, TABLET, DESK = (360, 740), (820, 1100), (1400, 900)
+STILL = """
+const [selector, done] = arguments, place = document.querySelector(selector);
+place.scrollIntoView({block: 'center', behavior: 'instant'});
+const look = last => requestAnimationFrame(() => {
+  const {x, y} = place.getBoundingClientRect();
+  last && last[0] === x && last[1] === y ? done() : look([x, y]);
+});
+look(null);
+"""  # sections out of sight are laid out when they come into it, which moves what lies below
 
 
 def missing() -> str:
@@ -77,7 +86,8 @@ class Browser:
         return next(iter(self.do("element", using="css selector", value=selector).values()))
 
     def click(self, selector: str) -> None:
-        """Click as a person would: what is covered or out of sight cannot be clicked."""
+        """Scroll there, wait until the page stands still, and click: what is covered cannot be clicked."""
+        self.do("execute/async", script=STILL, args=[selector])
         self.do(f"element/{self.find(selector)}/click")
 
     def type(self, selector: str, text: str) -> None:
