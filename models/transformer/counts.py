@@ -1,12 +1,14 @@
 """Compressed rows of counts: the only form in which cells enter the engine."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 TYPE, BATCH = 0, 1
+BLOCK_CELLS = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +51,10 @@ class Counts:
 
 
 class Reader(Protocol):
-    """Anything that can hand out rows: ``Counts`` itself, or a reader backed by files.
+    """Anything that can hand out rows: ``Counts`` itself, or a reader backed by a file.
 
-    Training asks for ascending rows, a pool of batches at a time, so that memory
-    does not depend on the size of the corpus.
+    Who reads a whole corpus asks for ascending rows, a few thousand at a time, so that memory
+    does not depend on its size.
     """
 
     def __len__(self) -> int: ...
@@ -75,6 +77,28 @@ class Marked:
     def take(self, rows: np.ndarray) -> Counts:
         """The given rows, in the given order, with their marks."""
         return dataclasses.replace(self.reader.take(rows), marks=self.marks[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """Some ``rows`` of a reader, as a reader of its own; nothing is read before it is asked for."""
+
+    reader: Reader
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: np.ndarray) -> Counts:
+        """The given rows of the chosen ones, in the given order."""
+        return self.reader.take(self.rows[rows])
+
+
+def blocks(reader: Reader) -> Iterator[tuple[np.ndarray, Counts]]:
+    """Yield row numbers and their counts, 2,048 cells at a time, from first to last."""
+    for start in range(0, len(reader), BLOCK_CELLS):
+        rows = np.arange(start, min(start + BLOCK_CELLS, len(reader)))
+        yield rows, reader.take(rows)
 
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:

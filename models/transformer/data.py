@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.transformer.batch import Batch, batch_of
-from models.transformer.counts import Reader
+from models.transformer.counts import Counts, Reader, blocks
 from models.transformer.errors import TrainingError
 from models.transformer.tokenise import Tokeniser, Tokens
 
 POOL_BATCHES = 16
-READ_CELLS = 8192
+BLOCK, WINDOW = 64, 8192
+"""Cells that lie together in the file and are read together; cells that are shuffled among each other."""
 POOL_TOKENS = 2**23
 HELD_OUT = (0.05, 0.20)
 
@@ -38,17 +39,17 @@ class Corpus:
         longest = len(self.tokenise.vocabulary) if every_gene else self.tokenise.length
         return min(most, max(POOL_TOKENS // (longest * batch_cells), 1))
 
-    def without_total(self) -> int:
-        """Number of cells whose total count is unknown."""
-        pools = np.array_split(np.arange(len(self)), -(-len(self) // READ_CELLS) or 1)
-        return sum(int((~(self.counts.take(rows).totals > 0)).sum()) for rows in pools)
+    def totals(self) -> np.ndarray:
+        """Counts of each whole cell, float64 (N,), NaN where unknown; read in blocks."""
+        found = np.full(len(self), np.nan)
+        for rows, counts in blocks(self.counts):
+            found[rows] = counts.totals
+        return found
 
     def expressed(self) -> np.ndarray:
-        """Genes of the vocabulary that each cell expresses, int64 (N,); read 8,192 cells at a time."""
+        """Genes of the vocabulary that each cell expresses, int64 (N,); read in blocks."""
         found = np.zeros(len(self), dtype=np.int64)
-        for start in range(0, len(self), READ_CELLS):
-            rows = np.arange(start, min(start + READ_CELLS, len(self)))
-            counts = self.counts.take(rows)
+        for rows, counts in blocks(self.counts):
             known = (self.columns[counts.indices] >= 0) & (counts.data > 0)
             found[rows] = np.bincount(counts.rows[known], minlength=len(rows))
         return found
@@ -62,27 +63,60 @@ def batches_in_epoch(cells: int, *, batch_cells: int) -> int:
 def shuffled(corpus: Corpus, *, batch_cells: int, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
     """Batches of one pass over the corpus from batch ``start`` on.
 
-    Cells are permuted, then read and tokenised in pools of 16 batches (fewer of long cells); within a
-    pool, cells of like length share a batch and the batches are shuffled. Which cells share a
-    batch is a function of the corpus, ``seed`` and ``epoch``, so a resumed run sees the same; so
-    are the draws of the tokeniser.
+    Cells are read a window at a time (``shuffled_rows``) and tokenised in pools of 16 batches (fewer of
+    long cells); within a pool, cells of like length share a batch and the batches are shuffled. Which
+    cells share a batch is a function of the corpus, ``seed`` and ``epoch``, so a resumed run sees the
+    same, and so does each of several processes; so are the draws of the tokeniser.
+
+    Memory: the counts of a window, the tokens of a pool, and the order, 8 bytes a cell.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(corpus))
     pool_batches = corpus.pool(batch_cells=batch_cells, most=POOL_BATCHES)
     pool_cells = pool_batches * batch_cells
+    window = max(WINDOW // pool_cells, 1) * pool_cells
+    order = shuffled_rows(len(corpus), window=window, seed=[seed, epoch])
     draw = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-    for pool in range(start // pool_batches, -(-len(order) // pool_cells)):
-        rows = np.sort(order[pool * pool_cells : (pool + 1) * pool_cells])
-        tokens = corpus.tokens(rows, seed=draw)
+    sizes = {"pool_cells": pool_cells, "window": window}
+    for pool, counts in _pools(corpus.counts, order, first=start // pool_batches, **sizes):
+        tokens = corpus.tokenise(counts, corpus.columns, seed=draw)
         if (tokens.expressed == 0).any():
             raise TrainingError(
                 "a cell of the corpus expresses no gene of the vocabulary; leave it out first"
             )
         rng = np.random.default_rng([seed, epoch, pool])
-        groups = by_length(tokens.lengths, batch_cells=batch_cells, ties=rng.random(len(rows)))
+        groups = by_length(tokens.lengths, batch_cells=batch_cells, ties=rng.random(len(tokens)))
         skip = max(start - pool * pool_batches, 0)
         for i in rng.permutation(len(groups))[skip:]:
             yield batch_of(tokens, groups[i])
+
+
+def shuffled_rows(cells: int, *, window: int, seed: list[int]) -> np.ndarray:
+    """All rows in the order of a pass, int64 (``cells``,).
+
+    Blocks of 64 neighbours are permuted, then the cells within each ``window`` of the result: a file is
+    read in pieces, and a batch still holds cells of a hundred places. A corpus that fits into one
+    window is permuted cell by cell.
+    """
+    rng = np.random.default_rng(seed)
+    if cells <= window:
+        return rng.permutation(cells)
+    starts = BLOCK * rng.permutation(-(-cells // BLOCK))
+    order = (starts[:, None] + np.arange(BLOCK)).ravel()
+    order = order[order < cells]
+    for start in range(0, cells, window):
+        rng.shuffle(order[start : start + window])
+    return order
+
+
+def _pools(
+    reader: Reader, order: np.ndarray, *, pool_cells: int, window: int, first: int
+) -> Iterator[tuple[int, Counts]]:
+    """Number and counts of each pool from the ``first`` on, in file order; each window is read once."""
+    for start in range(first * pool_cells // window * window, len(order), window):
+        rows = np.sort(order[start : start + window])
+        held = reader.take(rows)
+        for low in range(max(start, first * pool_cells), min(start + window, len(order)), pool_cells):
+            chosen = np.searchsorted(rows, np.sort(order[low : low + pool_cells]))
+            yield low // pool_cells, held.take(chosen)
 
 
 def by_length(lengths: np.ndarray, *, batch_cells: int, ties: np.ndarray | None = None) -> list[np.ndarray]:

@@ -91,7 +91,7 @@ def _require(encoder: Encoder, corpus: Corpus) -> None:
     if empty:
         raise VocabularyError(f"{empty} cell(s) express no gene of the vocabulary and have no embedding")
     if encoder.design.needs_totals:
-        unknown = corpus.without_total()
+        unknown = int((~(corpus.totals() > 0)).sum())
         if unknown:
             raise VocabularyError(
                 f"{unknown} cell(s) have no total count, and recipe {encoder.design.recipe} reads counts "

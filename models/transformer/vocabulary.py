@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.transformer.counts import Counts, offsets_of
+from models.transformer.counts import Reader, blocks, offsets_of
 from models.transformer.errors import VocabularyError
+from models.transformer.spill import Spill
 from models.transformer.values import quantiles
 
 PAD, MASK = "<pad>", "<mask>"
 MIN_GENE_SHARE = 0.5
 MIN_COUNT_SHARE = 0.7
+SHARE_CELLS = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,11 +96,13 @@ class Match:
         )
 
 
-def match(counts: Counts, tokens: np.ndarray, *, vocabulary: Vocabulary) -> Match:
-    """Compare cells, whose columns bear ``tokens`` (−1: unknown), with the vocabulary."""
+def match(counts: Reader, tokens: np.ndarray, *, vocabulary: Vocabulary) -> Match:
+    """Compare cells, whose columns bear ``tokens`` (−1: unknown), with the vocabulary; read in blocks."""
     known = tokens >= 0
-    total = float(counts.data.sum(dtype=np.float64))
-    inside = float(counts.data[known[counts.indices]].sum(dtype=np.float64))
+    total = inside = 0.0
+    for _, part in blocks(counts):
+        total += float(part.data.sum(dtype=np.float64))
+        inside += float(part.data[known[part.indices]].sum(dtype=np.float64))
     return Match(
         matched=int(known.sum()),
         measured=len(tokens),
@@ -108,17 +112,18 @@ def match(counts: Counts, tokens: np.ndarray, *, vocabulary: Vocabulary) -> Matc
 
 
 def fit_vocabulary(
-    counts: Counts,
+    counts: Reader,
     *,
     genes: Sequence[str],
     specials: Sequence[str] = (),
     min_cells: int,
     most: int | None = None,
     first: np.ndarray | None = None,
+    allowed: np.ndarray | None = None,
     bins: int = 0,
     target: float = 1e4,
 ) -> Vocabulary:
-    """Make the vocabulary of a corpus.
+    """Make the vocabulary of a corpus, in one pass over its cells.
 
     Parameters
     ----------
@@ -136,6 +141,8 @@ def fit_vocabulary(
     first
         Genes (bool, G) that are taken before others where there are too many: such as all data
         sets measured, for a gene that one of them lacks varies between them by that alone.
+    allowed
+        Genes (bool, G) that may enter; by default all.
     bins
         Equal shares of each gene's values to find the edges of; 0: none.
 
@@ -144,57 +151,81 @@ def fit_vocabulary(
     VocabularyError
         If no cell has a total, or no gene is supported.
 
-    Cost: O(Z log Z) time and about 40 bytes for each of the Z non-zeros.
+    Cost: O(Z log Z) time for Z non-zeros, 12 bytes each on disk; memory of 2,048 cells and of the
+    largest share of the genes' values, whatever N.
     """
-    usable = np.isfinite(counts.totals) & (counts.totals > 0)
-    if not usable.any():
-        raise VocabularyError("no cell has a total count, so gene medians are undefined")
-    rows = counts.rows
-    keep = usable[rows] & (counts.data > 0)
-    values = counts.data[keep] / counts.totals[rows[keep]] * target
-    columns = counts.indices[keep]
-    medians, support = _medians(values, columns, width=len(genes))
-    found = np.flatnonzero(support >= max(min_cells, 1))
-    if not len(found):
-        raise VocabularyError(f"no gene is expressed in at least {min_cells} cell(s) with a total count")
-    if most is not None:
-        variance = _variance(np.log1p(values), columns, width=len(genes), cells=int(usable.sum()))
-        later = np.zeros(len(found), dtype=bool) if first is None else ~first[found]
-        found = found[np.lexsort((-variance[found], later))[:most]]
-    chosen = sorted(found, key=lambda column: genes[column])
-    means = np.bincount(columns, weights=values, minlength=len(genes))[chosen] / support[chosen]
+    with Spill(max(-(-len(counts) // SHARE_CELLS), 1)) as spill:
+        tally = _tally(counts, spill, width=len(genes), target=target)
+        if not tally.cells:
+            raise VocabularyError("no cell has a total count, so gene medians are undefined")
+        enough = tally.support >= max(min_cells, 1)
+        found = np.flatnonzero(enough if allowed is None else enough & allowed)
+        if not len(found):
+            raise VocabularyError(f"no gene is expressed in at least {min_cells} cell(s) with a total count")
+        if most is not None:
+            later = np.zeros(len(found), dtype=bool) if first is None else ~first[found]
+            found = found[np.lexsort((-tally.variance[found], later))[:most]]
+        chosen = np.array(sorted(found, key=lambda column: genes[column]))
+        medians, edges = _quantiles(spill, chosen, width=len(genes), bins=bins)
     return Vocabulary(
         specials=(PAD, MASK, *specials),
         genes=tuple(genes[column] for column in chosen),
-        medians=medians[chosen],
-        means=means,
-        edges=_edges(values, columns, chosen, bins=bins) if bins else None,
+        medians=medians,
+        means=tally.total[chosen] / tally.support[chosen],
+        edges=edges,
     )
 
 
-def _edges(values: np.ndarray, columns: np.ndarray, chosen: list[int], *, bins: int) -> np.ndarray:
-    """Inner quantiles (genes, bins − 1) of the values of each chosen column."""
-    place = np.full(max(columns.max(initial=0), *chosen) + 1, -1)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Tally:
+    """Of ``cells`` cells with a total, per gene (G,): values, their sum, variance of their logarithms."""
+
+    cells: int
+    support: np.ndarray
+    total: np.ndarray
+    variance: np.ndarray
+
+
+def _tally(counts: Reader, spill: Spill, *, width: int, target: float) -> _Tally:
+    """Go over all cells once; each non-zero ``count / cell total · target`` is put aside, too.
+
+    The variance counts cells without a value as 0.
+    """
+    cells, sums = 0, np.zeros((4, width))
+    for _, part in blocks(counts):
+        usable = np.isfinite(part.totals) & (part.totals > 0)
+        cells += int(usable.sum())
+        rows = part.rows
+        keep = usable[rows] & (part.data > 0)
+        columns, values = part.indices[keep], part.data[keep] / part.totals[rows[keep]] * target
+        spill.add(columns, values)
+        logged = np.log1p(values)
+        for i, of_each in enumerate((None, values, logged, logged**2)):
+            sums[i] += np.bincount(columns, weights=of_each, minlength=width)
+    mean, square = sums[2:] / max(cells, 1)
+    return _Tally(cells=cells, support=sums[0].astype(np.int64), total=sums[1], variance=square - mean**2)
+
+
+def _quantiles(
+    spill: Spill, chosen: np.ndarray, *, width: int, bins: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Median of each chosen gene, and what parts its values into ``bins`` equal shares, if any."""
+    place = np.full(width, -1)
     place[chosen] = np.arange(len(chosen))
-    known = place[columns] >= 0
-    found = quantiles(place[columns[known]], values[known], groups=len(chosen), levels=bins + 1)
-    return found[:, 1:-1]
+    medians = np.full(len(chosen), np.nan)
+    edges = np.full((len(chosen), bins - 1), np.nan) if bins else None
+    for columns, values in spill.taken():
+        known = place[columns] >= 0
+        genes, gene = np.unique(place[columns[known]], return_inverse=True)
+        medians[genes] = _medians(values[known], gene, groups=len(genes))
+        if edges is not None:
+            edges[genes] = quantiles(gene, values[known], groups=len(genes), levels=bins + 1)[:, 1:-1]
+    return medians, edges
 
 
-def _variance(values: np.ndarray, columns: np.ndarray, *, width: int, cells: int) -> np.ndarray:
-    """Variance of each column over ``cells`` cells, those without a value counting as 0."""
-    mean, square = (np.bincount(columns, weights=v, minlength=width) / cells for v in (values, values**2))
-    return square - mean**2
-
-
-def _medians(values: np.ndarray, columns: np.ndarray, *, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Median and number of values of each column (NaN where there is none)."""
-    support = np.bincount(columns, minlength=width)
-    values = values[np.lexsort((values, columns))]
-    starts = offsets_of(support)[:-1]
-    found = support > 0
-    low = values[(starts + (support - 1) // 2)[found]]
-    high = values[(starts + support // 2)[found]]
-    medians = np.full(width, np.nan)
-    medians[found] = (low + high) / 2
-    return medians, support
+def _medians(values: np.ndarray, group: np.ndarray, *, groups: int) -> np.ndarray:
+    """Median of each group's values; none is empty."""
+    sizes = np.bincount(group, minlength=groups)
+    values = values[np.lexsort((values, group))]
+    starts = offsets_of(sizes)[:-1]
+    return (values[starts + (sizes - 1) // 2] + values[starts + sizes // 2]) / 2
