@@ -2,11 +2,12 @@
 
 No label gets in: a corpus is made of ``cells.h5ad`` and ``split.parquet`` alone. Batches
 and donors are prefixed with their data set, so that ``1`` of one is not ``1`` of another.
+Counts go from file to file a block of cells at a time; names and ``obs`` alone are held.
 """
 
 import argparse
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,21 +17,30 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from atlas.blocks import CountsFile
+from atlas.stored import open_stored
 from contract.errors import UserError
 from contract.files import atomic, read_json, sha256, write_json
 from contract.outcome import Outcome
 
 PARTS = ("train", "all")
-OBS_COLUMNS = ("batch", "donor", "assay", "tissue", "organism", "total_counts")
+TEXTS = ("batch", "donor", "assay", "tissue", "organism")
+OBS_COLUMNS = (*TEXTS, "total_counts")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """The cells that one data set gives to a corpus, its report, and the part they are of."""
+    """What one data set gives to a corpus: the ``kept`` (bool) of the cells in its file ``path``.
+
+    ``obs`` is of the kept cells, ``var`` of the file's genes, ``part`` what was asked for.
+    """
 
     dataset: str
     part: str
-    cells: ad.AnnData
+    path: Path
+    kept: np.ndarray
+    obs: pd.DataFrame
+    var: pd.DataFrame
     report: dict[str, Any]
 
 
@@ -40,7 +50,7 @@ def measured_column(dataset: str) -> str:
 
 
 def read_member(folder: Path, *, part: str) -> Member:
-    """Read the cells of ``part`` (``train`` or ``all``) of one prepared data set.
+    """Look at the cells of ``part`` (``train`` or ``all``) of one prepared data set.
 
     Raises
     ------
@@ -55,11 +65,13 @@ def read_member(folder: Path, *, part: str) -> Member:
         raise UserError(
             where, found=f"{outcome.status} at {outcome.stage} ({outcome.reason})", expected="cells"
         )
-    cells = ad.read_h5ad(folder / "cells.h5ad")
+    path = folder / "cells.h5ad"
+    with open_stored(path, where=str(path)) as stored:
+        obs, var = stored.obs.frame(list(OBS_COLUMNS)), stored.var["X"].frame(["symbol"])
+    kept = np.ones(len(obs), dtype=bool)
     if part == "train":
-        parts = pd.read_parquet(folder / "split.parquet")["part"].to_numpy()
-        cells = cells[parts == "train"].copy()
-        if not cells.n_obs:
+        kept = (pd.read_parquet(folder / "split.parquet")["part"] == "train").to_numpy()
+        if not kept.any():
             raise UserError(
                 where,
                 found="no training units (fewer than two units)",
@@ -67,48 +79,57 @@ def read_member(folder: Path, *, part: str) -> Member:
                 todo="write 'all', or leave it out",
             )
     report = read_json(folder / "report.json")
-    return Member(dataset=folder.name, part=part, cells=cells, report=report)
+    about = {"dataset": folder.name, "part": part, "path": path, "report": report}
+    return Member(kept=kept, obs=obs[kept], var=var, **about)
 
 
-def join(members: list[Member], *, name: str) -> ad.AnnData:
-    """Stack the members over the union of their genes, sorted by data set, then in their own order.
+def join(members: list[Member], path: Path, *, name: str) -> ad.AnnData:
+    """Write the members over the union of their genes, sorted by data set, then in their own order.
 
-    Returns
-    -------
-    AnnData
-        ``X`` (N, G) CSR float32, 0 where a gene was not measured; ``var``: ``symbol``,
-        ``in_all``, ``measured_<dataset>``; ``obs_names`` are ``<dataset>:<cell>``.
+    The file has ``X`` (N, G) CSR float32, 0 where a gene was not measured; ``var``: ``symbol``,
+    ``in_all``, ``measured_<dataset>``; ``obs_names`` are ``<dataset>:<cell>``. Returned is all of
+    it but ``X``. Memory of one block of cells, and of what is returned.
     """
     members = sorted(members, key=lambda member: member.dataset)
     organisms = {member.report["organism"] for member in members}
     if len(organisms) > 1:
         raise UserError(f"corpus {name}", found=f"organisms {', '.join(sorted(organisms))}", expected="one")
-    genes = sorted(set().union(*(member.cells.var_names for member in members)))
-    measured = {m.dataset: pd.Index(genes).isin(m.cells.var_names) for m in members}
-    symbols = {g: s for m in reversed(members) for g, s in m.cells.var["symbol"].items()}
+    genes = sorted(set().union(*(member.var.index for member in members)))
+    measured = {m.dataset: pd.Index(genes).isin(m.var.index) for m in members}
+    symbols = {g: s for m in reversed(members) for g, s in m.var["symbol"].items()}
     var = pd.DataFrame({"symbol": [symbols[gene] for gene in genes]}, index=genes)
     var["in_all"] = np.all(list(measured.values()), axis=0)
     for dataset, mask in measured.items():
         var[measured_column(dataset)] = mask
-    matrix = sparse.vstack([_widened(member.cells, genes) for member in members], format="csr")
-    obs = pd.concat([_obs(member) for member in members])
-    return ad.AnnData(X=matrix, obs=obs, var=var, uns={"dataset": name})
+    cells = ad.AnnData(obs=pd.concat([_obs(member) for member in members]), var=var, uns={"dataset": name})
+    for column in (*TEXTS, "dataset"):  # one text a name instead of one a cell
+        cells.obs[column] = cells.obs[column].astype("category")
+    with CountsFile(path) as file:
+        for member in members:
+            for counts in _kept(member, genes):
+                file.append(counts)
+        file.finish(obs=cells.obs, var=cells.var, uns=dict(cells.uns))
+    return cells
 
 
-def _widened(cells: ad.AnnData, genes: list[str]) -> sparse.csr_matrix:
-    columns = pd.Index(genes).get_indexer(cells.var_names)
-    old = cells.X.tocsr()
-    wide = sparse.csr_matrix((old.data, columns[old.indices], old.indptr), shape=(cells.n_obs, len(genes)))
-    wide.sort_indices()
-    return wide
+def _kept(member: Member, genes: list[str]) -> Iterator[sparse.csr_matrix]:
+    """The counts of a member's cells over all genes, block by block."""
+    columns = pd.Index(genes).get_indexer(member.var.index)
+    with open_stored(member.path, where=str(member.path)) as stored:
+        for start, stop, rows in stored.matrices["X"].blocks():
+            old = sparse.csr_matrix(rows)[member.kept[start:stop]]
+            shape = (old.shape[0], len(genes))
+            wide = sparse.csr_matrix((old.data, columns[old.indices], old.indptr), shape=shape)
+            wide.sort_indices()
+            yield wide
 
 
 def _obs(member: Member) -> pd.DataFrame:
-    obs = member.cells.obs[list(OBS_COLUMNS)].copy()
+    obs = member.obs.copy()
     for column in ("batch", "donor"):
         obs[column] = [f"{member.dataset}:{value}" if value else "" for value in obs[column]]
     obs["dataset"] = member.dataset
-    obs.index = pd.Index([f"{member.dataset}:{name}" for name in member.cells.obs_names], dtype=object)
+    obs.index = pd.Index([f"{member.dataset}:{name}" for name in obs.index], dtype=object)
     return obs
 
 
@@ -123,7 +144,7 @@ def facts(members: list[Member], cells: ad.AnnData, *, name: str, digest: str | 
         "n_genes_in_all": int(cells.var["in_all"].sum()),
         "organism": members[0].report["organism"] if members else None,
         "datasets": [member.dataset for member in members],
-        "cells_by_dataset": {member.dataset: member.cells.n_obs for member in members},
+        "cells_by_dataset": {member.dataset: len(member.obs) for member in members},
         "studies": sorted({member.report["citation"] for member in members}),
         "donors": _named(cells.obs["donor"]),
         "batches": _named(cells.obs["batch"]),
@@ -139,7 +160,7 @@ def hash_of(names: Iterable[str]) -> str:
 
 
 def _named(values: pd.Series) -> list[str]:
-    return sorted({value for value in values if value})
+    return sorted(set(values.unique()) - {""})
 
 
 def _no_cells(name: str) -> ad.AnnData:
@@ -167,16 +188,16 @@ def main(args: argparse.Namespace) -> int:
     """Write ``cells.h5ad``, ``corpus.json`` and ``outcome.json``; a failed member is an outcome too."""
     parts = _parse_parts(args.part)
     (args.out / "outcome.json").unlink(missing_ok=True)  # an earlier run's must not vouch for this one
-    try:
-        members = [read_member(args.data / dataset, part=part) for dataset, part in parts.items()]
-        cells = join(members, name=args.name)
-        outcome = Outcome(status="ok", stage="corpus")
-    except UserError as error:
-        members, cells = [], _no_cells(args.name)
-        outcome = Outcome(status="failed", stage="corpus", reason=str(error))
     target = args.out / "cells.h5ad"
     with atomic(target) as path:
-        cells.write_h5ad(path, convert_strings_to_categoricals=False)
+        try:
+            members = [read_member(args.data / dataset, part=part) for dataset, part in parts.items()]
+            cells = join(members, path, name=args.name)
+            outcome = Outcome(status="ok", stage="corpus")
+        except UserError as error:
+            members, cells = [], _no_cells(args.name)
+            cells.write_h5ad(path, convert_strings_to_categoricals=False)
+            outcome = Outcome(status="failed", stage="corpus", reason=str(error))
     write_json(args.out / "corpus.json", facts(members, cells, name=args.name, digest=sha256(target)))
     outcome.write(args.out / "outcome.json")
     print(f"{args.name}: {outcome.status}: {outcome.reason or f'{cells.n_obs} cells, {cells.n_vars} genes'}")

@@ -23,6 +23,8 @@ from atlas.corpus import measured_column
 from contract.errors import UserError
 from contract.files import read_json, write_json
 
+ROWS = 4096
+"""Cells of a corpus that are compared at once."""
 LEAST_GENES = 20
 """A cell with fewer shared genes above 0 has no fingerprint: small ones coincide."""
 BARCODES = 737_280
@@ -78,7 +80,10 @@ def fingerprints(counts: sparse.csr_matrix, genes: list[str]) -> tuple[np.ndarra
 
 
 def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
-    """Look for each of the N target cells in the corpus, member by member; memory of two matrices."""
+    """Look for each of the N target cells in the corpus, member by member.
+
+    Memory of the target, and of a block of the corpus where that is open on its file (``backed``).
+    """
     dataset = corpus.obs["dataset"].to_numpy(dtype=str)
     names = np.array([name.partition(":")[2] for name in corpus.obs_names], dtype=object)
     my_codes, their_codes = _barcodes(target.obs_names), _barcodes(names)
@@ -87,11 +92,14 @@ def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
         rows = np.flatnonzero(dataset == member)
         measured = corpus.var_names[corpus.var[measured_column(member)].to_numpy(dtype=bool)]
         genes = sorted(set(measured) & set(target.var_names))
-        mine, theirs = _columns(target, genes), _columns(corpus[rows], genes)
-        (my_hash, my_ok), (their_hash, their_ok) = (fingerprints(mine, genes), fingerprints(theirs, genes))
+        mine = _columns(target.X, target.var_names, genes)
+        my_hash, my_ok = fingerprints(mine, genes)
         found["comparable"] |= my_ok
-        found["fingerprint"] |= my_ok & np.isin(my_hash, their_hash[their_ok])
-        found["alike"] |= _alike(mine, theirs, my_codes, their_codes.iloc[rows])
+        for some in np.array_split(rows, -(-len(rows) // ROWS)):
+            theirs = _columns(_rows(corpus.X, some), corpus.var_names, genes)
+            their_hash, their_ok = fingerprints(theirs, genes)
+            found["fingerprint"] |= my_ok & np.isin(my_hash, their_hash[their_ok])
+            found["alike"] |= _alike(mine, theirs, my_codes, their_codes.iloc[some])
     return Evidence(
         name=target.obs_names.isin(names),
         barcode=my_codes.isin(their_codes.dropna()).to_numpy(),
@@ -102,16 +110,23 @@ def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
 def _alike(
     mine: sparse.csr_matrix, theirs: sparse.csr_matrix, my_codes: pd.Series, their_codes: pd.Series
 ) -> np.ndarray:
-    """(N,) whether a cell of the same barcode has the same counts of 80% of the genes above 0 in either."""
+    """(N,) whether a cell of the same barcode has nearly the same counts."""
+    result = np.zeros(len(my_codes), dtype=bool)
+    result[near_pairs(mine, theirs, my_codes, their_codes)[0]] = True
+    return result
+
+
+def near_pairs(
+    mine: sparse.csr_matrix, theirs: sparse.csr_matrix, my_codes: pd.Series, their_codes: pd.Series
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of pairs of cells of one barcode with the same counts of 80% of the genes above 0 in either."""
     left = pd.DataFrame({"code": my_codes.to_numpy(), "mine": np.arange(len(my_codes))}).dropna()
     right = pd.DataFrame({"code": their_codes.to_numpy(), "theirs": np.arange(len(their_codes))}).dropna()
     pairs = left.merge(right, on="code")
     a, b = mine[pairs["mine"].to_numpy()], theirs[pairs["theirs"].to_numpy()]
     either, differ = np.diff(sparse.csr_matrix(a + b).indptr), np.diff(sparse.csr_matrix(a != b).indptr)
-    result = np.zeros(len(my_codes), dtype=bool)
     same = (either >= LEAST_GENES) & (differ <= (1 - ALIKE) * either)
-    result[pairs["mine"].to_numpy()[same]] = True
-    return result
+    return pairs["mine"].to_numpy()[same], pairs["theirs"].to_numpy()[same]
 
 
 def _barcodes(names: Iterable[str]) -> pd.Series:
@@ -141,8 +156,8 @@ def overlap(
     evidence = find_evidence(corpus, target)
     dataset = report["dataset"]
     same_dataset = dataset in facts["datasets"]
-    studies = {_study(citation) for citation in facts["studies"]}
-    same_study = _study(report["citation"]) in studies
+    studies = {study_of(citation) for citation in facts["studies"]}
+    same_study = study_of(report["citation"]) in studies
     theirs = {name.partition(":")[2] for name in facts["donors"]}
     donors = sorted(theirs & set(target.obs["donor"])) if same_study else []
     own = pd.Index([f"{dataset}:{name}" for name in target.obs_names], dtype=object)
@@ -210,11 +225,17 @@ def _by_chance(corpus: ad.AnnData, target: ad.AnnData) -> float:
     return float(_barcodes(target.obs_names).notna().sum() * theirs.nunique() / BARCODES)
 
 
-def _columns(cells: ad.AnnData, genes: list[str]) -> sparse.csr_matrix:
-    return sparse.csr_matrix(cells.X)[:, cells.var_names.get_indexer(genes)]
+def _columns(counts: Any, names: pd.Index, genes: list[str]) -> sparse.csr_matrix:
+    return sparse.csr_matrix(counts)[:, names.get_indexer(genes)]
 
 
-def _study(citation: str) -> str:
+def _rows(counts: Any, rows: np.ndarray) -> Any:
+    """Some rows, ascending, of a matrix in memory or on disk: a corpus' members lie in one piece each."""
+    return counts[int(rows[0]) : int(rows[-1]) + 1][rows - rows[0]]
+
+
+def study_of(citation: str) -> str:
+    """A citation without the prefixes of a DOI, in small letters: equal for one study."""
     return re.sub(r"^(https?://(dx\.)?doi\.org/|doi:)", "", citation.strip().lower())
 
 
@@ -231,7 +252,7 @@ def main(args: argparse.Namespace) -> int:
         if not path.is_file():
             raise UserError(str(path), found="no such file", todo="run atlas corpus and atlas prepare first")
     result = overlap(
-        ad.read_h5ad(args.corpus / "cells.h5ad"),
+        ad.read_h5ad(args.corpus / "cells.h5ad", backed="r"),
         read_json(args.corpus / "corpus.json"),
         target=ad.read_h5ad(args.dataset_dir / "cells.h5ad"),
         parts=pd.read_parquet(args.dataset_dir / "split.parquet")["part"].to_numpy(dtype=str),

@@ -35,11 +35,10 @@ def data(tmp_path_factory) -> Path:
 
 def _found(data: Path, corpus: str, target: str) -> dict:
     """Compare, with the citations taken out: the cells alone have to betray the study."""
-    member = read_member(data / corpus, part="all")
-    cells = join([member], name="c")
-    told = facts([member], cells, name="c", digest=None) | {"studies": ["another"]}
+    member, path = read_member(data / corpus, part="all"), data / f"corpus-{corpus}.h5ad"
+    told = facts([member], join([member], path, name="c"), name="c", digest=None) | {"studies": ["another"]}
     return overlap(
-        cells,
+        ad.read_h5ad(path, backed="r"),
         told,
         target=ad.read_h5ad(data / target / "cells.h5ad"),
         parts=pd.read_parquet(data / target / "split.parquet")["part"].to_numpy(dtype=str),
