@@ -24,6 +24,16 @@ class UserError(Exception):
             parts.append(todo)
         super().__init__("; ".join(printable(part) for part in parts))
 
+    def __reduce__(self) -> tuple:
+        """Its text is all there is to send to another process."""
+        return _with_text, (type(self), str(self))
+
+
+def _with_text(kind: type[UserError], text: str) -> UserError:
+    error = kind.__new__(kind)
+    error.args = (text,)
+    return error
+
 
 class NotApplicable(Exception):
     """A question that does not exist here (a human model on mouse cells): a result, not a failure."""

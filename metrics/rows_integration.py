@@ -29,7 +29,7 @@ ROWS = (
         "kept apart? It rewards islands and is blind to how types relate and to anything finer than "
         "the labels. By chance not 0: two parts are then 0.5, and cLISI depends on the types' shares.",
         needs=("labels", "batch"),
-        version="2",
+        version="3",
         invariances=("label_names",),
     ),
     _mixing(
@@ -49,7 +49,7 @@ ROWS = (
         "not a law. Noise reaches 0.4 or more: it mixes perfectly.",
         control_order=("oracle", "noise"),
         reference_space="pca",
-        version="2",
+        version="3",
         invariances=("label_names", "batch_names"),
     ),
     _bio(
@@ -67,7 +67,7 @@ ROWS = (
         "Shared information of types and k-means clusters, k = number of types. Favours types of "
         "equal size and round shape. Near 0 by chance only with many cells a type: noise had 0.22 with "
         "20 cells a type.",
-        version="2",
+        version="3",
         invariances=("label_names",),
     ),
     _bio(
@@ -77,7 +77,7 @@ ROWS = (
         "largest types.",
         worst=-0.5,
         chance=0.0,
-        version="2",
+        version="3",
         invariances=("label_names",),
     ),
     _bio(

@@ -5,6 +5,7 @@ are made ready once.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,8 +31,12 @@ from tasks.predictions import read_asked, read_predictions
 from tasks.rows import write_rows
 from tasks.runs import Run, corpus_of, read_overlaps
 from tasks.score_labels import score_predictions
+from tasks.side_by_side import side_by_side
 from tasks.study import Study, read_study
 from tasks.table import TASKS, Primary
+
+# Beyond so many cells an embedding is worth all cores, and memory is too dear for several at once.
+MANY_CELLS = 50_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, default=Path("results/cache"), help="folder for ontology vectors"
     )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many cores to use (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="parquet file of score rows")
 
 
@@ -74,8 +80,9 @@ def main(args: argparse.Namespace) -> int:
     _check_runs([*runs, *(one.run for one in named)], study=study, dataset=args.dataset)
     overlaps = read_overlaps(args.overlaps)
     knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache, data=args.data)
-    scored = score_runs(study, runs, listed=args.tasks, cells=cells, prepared=prepared, knowledge=knowledge)
-    rows = list(scored)
+    rows = score_runs(
+        study, runs, listed=args.tasks, cells=cells, prepared=prepared, knowledge=knowledge, jobs=args.jobs
+    )
     if named:
         asked = read_asked(args.folds, data=args.data, cells=cells)
         rows += score_predictions(
@@ -113,22 +120,29 @@ def score_runs(
     cells: Cells,
     prepared: Outcome,
     knowledge: Knowledge,
-) -> Iterator[dict[str, Any]]:
+    jobs: int = 1,
+) -> list[dict[str, Any]]:
     """Score rows of every run, as ``tasks.rows.SCHEMA`` has them; tells its progress on stderr.
 
     ``listed`` are the tasks of the data set's entry; a study's other tasks are not applicable there.
+    ``jobs`` cores are used, for several runs at once or, with many cells, for one: to the same bits.
     """
-    for number, run in enumerate(runs, start=1):
+
+    def score(number: int) -> tuple[list[dict[str, Any]], float]:
         started = time.perf_counter()
+        run = runs[number]
         rows = list(_rows(study, run, listed=listed, cells=cells, prepared=prepared, knowledge=knowledge))
+        return rows, time.perf_counter() - started
+
+    if len(cells) > MANY_CELLS:
+        os.environ["OMP_NUM_THREADS"], jobs = str(jobs), 1
+    found: list[dict[str, Any]] = []
+    for number, (rows, seconds) in enumerate(side_by_side(score, len(runs), jobs=jobs), start=1):
         n_ok = sum(row["status"] == "ok" for row in rows)
-        seconds = time.perf_counter() - started
-        print(
-            f"[{number}/{len(runs)}] {run.name}: {n_ok} of {len(rows)} values, {seconds:.1f} s",
-            file=sys.stderr,
-            flush=True,
-        )
-        yield from rows
+        done = f"[{number}/{len(runs)}] {runs[number - 1].name}"
+        print(f"{done}: {n_ok} of {len(rows)} values, {seconds:.1f} s", file=sys.stderr, flush=True)
+        found += rows
+    return found
 
 
 def _rows(

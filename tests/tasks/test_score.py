@@ -107,9 +107,12 @@ def score(
     runs=None,
     out: str = "toy",
     tasks: tuple[str, ...] = ("annotation", "integration"),
+    jobs: int = 1,
 ) -> int:
     argv = ["score", "--study", home / "mine.yaml", "--dataset", dataset, "--data", data or home / "data"]
     argv += [
+        "--jobs",
+        str(jobs),
         "--tasks",
         *tasks,
         "--embeddings",
@@ -258,7 +261,7 @@ def test_records(home: Path, rows: pd.DataFrame) -> None:
 
 
 def test_same_bytes_again_whatever_the_order(home: Path, rows: pd.DataFrame, capsys) -> None:
-    assert score(home, runs=folders(home)[::-1], out="again") == 0
+    assert score(home, runs=folders(home)[::-1], out="again", jobs=2) == 0
     for suffix in (".parquet", ".runs.json"):
         first, again = ((home / "scores" / f"{name}{suffix}").read_bytes() for name in ("toy", "again"))
         assert first == again

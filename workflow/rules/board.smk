@@ -21,7 +21,7 @@ rule score:
     priority: 50
     conda:
         "../envs/harness.yaml"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * max(4000, 5 * input.size_mb),
         runtime="24h",
@@ -50,7 +50,7 @@ rule score:
         r"""
         python -m tasks score --study {params.study:q} --dataset {wildcards.dataset} \
             --data {params.data:q} --tasks {params.tasks} {params.embeddings:q} {params.predictions:q} \
-            --overlaps {input.overlaps:q} \
+            --overlaps {input.overlaps:q} --jobs {threads} \
             --out {output.scores:q} &>{log:q}
         """
 
