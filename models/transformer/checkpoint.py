@@ -70,8 +70,8 @@ def load(folder: Path) -> Checkpoint:
         raise
     except (TransformerError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}: damaged description: {error!r}") from None
-    with torch.device("meta"):
-        network = build(design, vocabulary=len(vocabulary), specials=len(vocabulary.specials))
+    # Not on "meta", whose fill-in rules load torch's compiler: seconds for a small network.
+    network = build(design, vocabulary=len(vocabulary), specials=len(vocabulary.specials))
     weights, _ = read_tensors(folder / "weights.safetensors")
     _check_shapes(weights, network.state_dict(), where=folder / "weights.safetensors")
     network.load_state_dict(weights, assign=True)
