@@ -23,7 +23,6 @@ from atlas.genes import Columns, gene_table, match_genes
 from atlas.labels import Labels, label_table, read_labels
 from atlas.ontology import cell_ontology
 from atlas.orthologues import one_to_one, organisms, partners
-from atlas.progress import Progress
 from atlas.reference import N_PASSES, principal_components
 from atlas.report import Tally, cell_report, header
 from atlas.source import Source, as_text, candidates, counted_blocks, read_source
@@ -33,6 +32,7 @@ from atlas.tree import type_tree
 from contract.errors import UserError
 from contract.files import atomic, read_json, write_json
 from contract.outcome import Outcome
+from contract.progress import Progress
 
 TEXT_COLUMNS = ("batch", "donor", "assay", "tissue", "organism")
 TRUTH_COLUMNS = ("cell", "label", "ontology_id", "batch", "donor", "condition", "unit", "part")

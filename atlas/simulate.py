@@ -20,9 +20,9 @@ from scipy import sparse
 from atlas.blocks import CountsFile
 from atlas.genes import gene_table
 from atlas.ontology import cell_ontology
-from atlas.progress import Progress
 from contract.errors import UserError
 from contract.files import atomic
+from contract.progress import Progress
 
 BLOCK_VALUES = 1 << 23
 """Values that are drawn at once: some 400 MB. Cells beyond the first block depend on it."""

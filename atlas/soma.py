@@ -14,9 +14,9 @@ import pandas as pd
 from scipy import sparse
 
 from atlas.blocks import CountsFile
-from atlas.progress import Progress
 from atlas.web import SourceFailed
 from contract.files import atomic
+from contract.progress import Progress
 
 CENSUS = "s3://cellxgene-census-public-us-west-2/cell-census"
 CENSUS_VARIABLE = "SCLITMUS_CENSUS"

@@ -9,6 +9,7 @@ import scipy.linalg
 from anndata import AnnData
 
 from contract.errors import NotApplicable
+from models.cells_file import Cells, blocks_of
 from models.normalise import find_genes, log_normalised
 from models.options import GeneOptions, PcaOptions
 from models.registry import ADAPTERS
@@ -25,17 +26,21 @@ class Hvg:
     """
 
     card = ADAPTERS["hvg"].card
+    streams = rowwise = True
 
     def __init__(self, options: GeneOptions) -> None:
         self.options = options
         self.genes: list[str] = []
         self.mean = np.zeros(0)
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
-        """Choose genes; ``seed`` changes nothing."""
+    def fit(self, train: Cells, *, seed: int) -> Self:
+        """Choose genes; ``seed`` changes nothing. The cells are read twice, block by block."""
         self.genes = choose_genes(train, n_genes=self.options.n_genes)
         columns = train.var_names.get_indexer(self.genes)
-        self.mean = np.asarray(log_normalised(train)[:, columns].mean(axis=0)).ravel()
+        sums = np.zeros(len(self.genes))
+        for block in blocks_of(train, "means of genes"):
+            sums += np.asarray(log_normalised(block)[:, columns].sum(axis=0)).ravel()
+        self.mean = sums / train.n_obs
         return self
 
     def embed(self, cells: AnnData) -> np.ndarray:
@@ -68,6 +73,7 @@ class Pca:
     """
 
     card = ADAPTERS["pca"].card
+    streams = rowwise = True
 
     def __init__(self, options: PcaOptions) -> None:
         self.options = options
@@ -75,8 +81,10 @@ class Pca:
         self.mean = np.zeros(0)
         self.loadings = np.zeros((0, 0))
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
+    def fit(self, train: Cells, *, seed: int) -> Self:
         """Choose G genes and find their components; O(N · expressed²) + O(G³), ``seed`` changes nothing.
+
+        The cells are read twice, block by block: memory of G² numbers and one block.
 
         Raises
         ------
@@ -84,9 +92,13 @@ class Pca:
             If the cells do not vary.
         """
         self.genes = choose_genes(train, n_genes=self.options.n_genes)
-        values = log_normalised(train)[:, train.var_names.get_indexer(self.genes)]
-        self.mean = np.asarray(values.mean(axis=0)).ravel()
-        squares = (values.T @ values).toarray()
+        columns = train.var_names.get_indexer(self.genes)
+        sums, squares = np.zeros(len(columns)), np.zeros((len(columns), len(columns)))
+        for block in blocks_of(train, "covariance of genes"):
+            values = log_normalised(block)[:, columns]
+            sums += np.asarray(values.sum(axis=0)).ravel()
+            squares += (values.T @ values).toarray()
+        self.mean = sums / train.n_obs
         scatter = squares - train.n_obs * np.outer(self.mean, self.mean)
         self.loadings = _leading_eigenvectors(
             scatter, most=self.options.components, floor=NOISE_FLOOR * np.trace(squares)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from models.cells_file import Cells, CellsFile
+
     Stage = Callable[[dict[str, Any], Path], dict[str, Any]]
 
 
@@ -51,14 +53,15 @@ def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     import numpy as np
 
     from models.build import construct, construct_labelled, restore
-    from models.door import check_order, embed_checked
+    from models.door import PROBE_CELLS, check_order, embed_to_file
+    from models.protocol import as_asked
     from models.training_labels import read_training_labels
 
     contestant, seed, fit = request["contestant"], request["seed"], request["fit"]
     data = Path(request["data"])
     import_torch_for(contestant)
     make_repeatable(seed)  # a class may draw when it is made
-    cells = read_cells(data / "cells.h5ad")
+    cells = _open(data / "cells.h5ad")
     truth = _read_rows(data / "truth.parquet", cells) if contestant["needs_truth"] else None
     state = None if request["state"] is None else Path(request["state"])
     if contestant["labelled"]:
@@ -70,21 +73,23 @@ def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     make_repeatable(seed)
     clock = time.perf_counter()
     if contestant["labelled"]:
-        train = _fit_cells(cells, data, fit=fit)
+        train = _fit_cells(cells, data, fit=fit).read()
         labels = read_training_labels(Path(request["labels"]), train.obs_names)
         embedder = embedder.fit(train, labels=labels, seed=seed)
+        del train  # not to lie beside the cells that are embedded
     elif fit != "none":
-        embedder = embedder.fit(_fit_cells(cells, data, fit=fit), seed=seed)
+        embedder = embedder.fit(as_asked(embedder, _fit_cells(cells, data, fit=fit)), seed=seed)
     fitted = time.perf_counter()
-    embedding = embed_checked(embedder, cells, may_be_constant=contestant["adapter"] == "constant")
+    constant = contestant["adapter"] == "constant"
+    embedding = embed_to_file(embedder, cells, folder / "embedding.npy", may_be_constant=constant)
     embedded = time.perf_counter()
     if ":" in contestant["adapter"] and fit != "all":
-        check_order(embedder, cells, tolerance=contestant["card"]["equivariance_tolerance"])
-    np.save(folder / "embedding.npy", np.ascontiguousarray(embedding.values))
+        probe = cells.of(np.arange(min(PROBE_CELLS, cells.n_obs))).read()
+        check_order(embedder, probe, tolerance=contestant["card"]["equivariance_tolerance"])
     return {
         "made": ["embedding.npy"],
-        "n": int(embedding.values.shape[0]),
-        "width": int(embedding.values.shape[1]),
+        "n": embedding.n,
+        "width": embedding.width,
         "constant_columns": embedding.constant_columns,
         "seconds": {"fit": fitted - clock if fit != "none" else None, "embed": embedded - fitted},
         **device(),
@@ -95,9 +100,10 @@ def _embed(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _pretrain(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     from models.build import construct, require_trainable
+    from models.protocol import as_asked
 
     contestant, seed = request["contestant"], request["seed"]
-    cells = read_cells(Path(request["corpus"]) / "cells.h5ad")
+    cells = _open(Path(request["corpus"]) / "cells.h5ad")
     import_torch_for(contestant)
     make_repeatable(seed)
     labels = None if request["labels"] is None else _read_rows(Path(request["labels"]), cells)
@@ -105,7 +111,7 @@ def _pretrain(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     require_trainable(type(embedder), where=contestant["name"])
     make_repeatable(seed)
     clock = time.perf_counter()
-    embedder = embedder.fit(cells, seed=seed)
+    embedder = embedder.fit(as_asked(embedder, cells), seed=seed)
     seconds = time.perf_counter() - clock
     (folder / "state").mkdir()
     embedder.save(folder / "state")
@@ -123,12 +129,24 @@ def read_cells(path: Path) -> "AnnData":
     import anndata
 
     cells = anndata.read_h5ad(path)
-    if not cells.n_obs:
-        raise NotApplicable("there are no cells")
+    _require(cells)
     return cells
 
 
-def _read_rows(path: Path, cells: "AnnData") -> "pd.DataFrame":
+def _open(path: Path) -> "CellsFile":
+    from models.cells_file import CellsFile
+
+    cells = CellsFile.open(path)
+    _require(cells)
+    return cells
+
+
+def _require(cells: "Cells") -> None:
+    if not cells.n_obs:
+        raise NotApplicable("there are no cells")
+
+
+def _read_rows(path: Path, cells: "Cells") -> "pd.DataFrame":
     """A table with a row a cell, in the order of ``cells``."""
     import pandas as pd
 
@@ -138,13 +156,13 @@ def _read_rows(path: Path, cells: "AnnData") -> "pd.DataFrame":
     return table.set_index(cells.obs_names)
 
 
-def _fit_cells(cells: "AnnData", data: Path, *, fit: str) -> "AnnData":
+def _fit_cells(cells: "CellsFile", data: Path, *, fit: str) -> "CellsFile":
     if fit == "all":
-        return cells.copy()
+        return cells
     part = _read_rows(data / "split.parquet", cells)["part"] == "train"
     if not part.any():
         raise NotApplicable("the data set has no training cells")
-    return cells[part.to_numpy()].copy()
+    return cells.of(part.to_numpy())
 
 
 def import_torch_for(contestant: dict[str, Any]) -> None:
@@ -188,7 +206,7 @@ def _own_card(contestant: dict[str, Any], embedder: Any) -> dict[str, Any]:
     return {"card": embedder.card.as_dict()} if known and known.tells_card else {}
 
 
-def _own_input(contestant: dict[str, Any], cells: "AnnData") -> dict[str, Any]:
+def _own_input(contestant: dict[str, Any], cells: "CellsFile") -> dict[str, Any]:
     """Hash of the ready-made array, where that is what the contestant is."""
     if contestant["adapter"] != "file":
         return {}

@@ -10,27 +10,31 @@ import numpy as np
 from anndata import AnnData
 
 from contract.errors import NotApplicable
+from models.baselines import Pca
+from models.cells_file import Cells, rows_of
 from models.normalise import log_normalised
 from models.options import JitterOptions, PcaOptions, WidthOptions
 from models.registry import ADAPTERS
 
 
-def by_name(cells: AnnData) -> np.ndarray:
+def by_name(cells: Cells) -> np.ndarray:
     """For each of N cells its place among the sorted cell names, int (N,)."""
     place = np.empty(cells.n_obs, dtype=np.intp)
     place[np.argsort(cells.obs_names.to_numpy(dtype=str), kind="stable")] = np.arange(cells.n_obs)
     return place
 
 
-def normal(cells: AnnData, *, width: int, seed: int) -> np.ndarray:
+def normal(cells: Cells, *, width: int, seed: int) -> np.ndarray:
     """Standard normal draws (N, width), the same for the same set of cell names."""
     return np.random.default_rng(seed).standard_normal((cells.n_obs, width))[by_name(cells)]
 
 
 class _Control:
-    """A control is fitted on nothing."""
+    """A control is fitted on nothing; but for those that are ``rowwise`` it needs all names and no counts."""
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
+    streams = True
+
+    def fit(self, train: Cells, *, seed: int) -> Self:
         """Nothing to learn."""
         return self
 
@@ -43,7 +47,7 @@ class Noise(_Control):
     def __init__(self, options: WidthOptions, *, seed: int) -> None:
         self.options, self.seed = options, seed
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """Noise (N, width)."""
         return normal(cells, width=self.options.width, seed=self.seed).astype(np.float32)
 
@@ -56,7 +60,7 @@ class Constant(_Control):
     def __init__(self, options: WidthOptions) -> None:
         self.options = options
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """Ones (N, width)."""
         return np.ones((cells.n_obs, self.options.width), dtype=np.float32)
 
@@ -68,6 +72,7 @@ class RandomProjection(_Control):
     """
 
     card = ADAPTERS["random_projection"].card
+    rowwise = True
 
     def __init__(self, options: WidthOptions, *, seed: int) -> None:
         self.options, self.seed = options, seed
@@ -86,16 +91,14 @@ class Shuffled(_Control):
     card = ADAPTERS["shuffled"].card
 
     def __init__(self, options: PcaOptions, *, seed: int) -> None:
-        from models.baselines import Pca  # loads scanpy, which the other controls can do without
-
         self.pca, self.seed = Pca(options), seed
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """Permuted components (N, components)."""
         place = by_name(cells)
         row_of = np.argsort(place)
         partner = row_of[np.random.default_rng(self.seed).permutation(cells.n_obs)][place]
-        return self.pca.fit(cells, seed=self.seed).embed(cells)[partner]
+        return rows_of(self.pca.fit(cells, seed=self.seed), cells)[partner]
 
 
 class BatchOnly(_Control):
@@ -106,7 +109,7 @@ class BatchOnly(_Control):
     def __init__(self, options: JitterOptions, *, seed: int) -> None:
         self.options, self.seed = options, seed
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """One-hot batch plus jitter (N, batches).
 
         Raises

@@ -4,10 +4,10 @@ from typing import Self
 
 import harmonypy
 import numpy as np
-from anndata import AnnData
 
 from contract.errors import NotApplicable, UserError
 from models.baselines import Pca
+from models.cells_file import Cells, rows_of
 from models.options import HarmonyOptions, PcaOptions
 from models.registry import ADAPTERS
 
@@ -16,13 +16,14 @@ class Harmony:
     """Harmony on the components of ``Pca``; it has no way to map other cells, so it is transductive."""
 
     card = ADAPTERS["harmony"].card
+    streams = True
 
     def __init__(self, options: HarmonyOptions) -> None:
         self.options = options
         self._rows: dict[str, int] = {}
         self._values = np.zeros((0, 0), dtype=np.float32)
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
+    def fit(self, train: Cells, *, seed: int) -> Self:
         """Correct the components of all cells for ``obs["batch"]``, in the order of their names.
 
         Raises
@@ -33,25 +34,25 @@ class Harmony:
         batch = train.obs["batch"].astype(str)
         if batch.nunique() < 2:
             raise NotApplicable(f"{batch.nunique()} batch(es): nothing to correct")
-        cells = train[np.argsort(train.obs_names.to_numpy(dtype=str))]
+        order = np.argsort(train.obs_names.to_numpy(dtype=str))
         pca = Pca(PcaOptions(n_genes=self.options.n_genes, components=self.options.components))
-        components = pca.fit(cells, seed=seed).embed(cells)
+        components = rows_of(pca.fit(train, seed=seed), train)[order]
         corrected = harmonypy.run_harmony(
             components.astype(np.float64),
-            cells.obs[["batch"]].astype(str),
+            train.obs[["batch"]].iloc[order].astype(str),
             ["batch"],
             theta=self.options.theta,
-            nclust=max(1, min(round(cells.n_obs / 30), 100)),
+            nclust=max(1, min(round(train.n_obs / 30), 100)),
             max_iter_harmony=self.options.max_iterations,
             random_state=seed,
             verbose=False,
             ncores=1,
         ).Z_corr
         self._values = np.ascontiguousarray(_as_rows(corrected, shape=components.shape), dtype=np.float32)
-        self._rows = {name: row for row, name in enumerate(cells.obs_names)}
+        self._rows = {name: row for row, name in enumerate(train.obs_names[order])}
         return self
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """Corrected components (N, components) of cells that it was fitted on.
 
         Raises

@@ -4,22 +4,24 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from contract.errors import NotApplicable, UserError
 from models.cell_types import cell_ontology
+from models.cells_file import Cells
 from models.controls import normal
 from models.options import JitterOptions
 from models.registry import ADAPTERS
 
 
 class _Told:
-    """What is handed the truth and learns nothing."""
+    """What is handed the truth and learns nothing; of the cells it needs only the names."""
+
+    streams = True
 
     def __init__(self, options: JitterOptions, *, truth: pd.DataFrame, seed: int) -> None:
         self.options, self.truth, self.seed = options, truth, seed
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
+    def fit(self, train: Cells, *, seed: int) -> Self:
         """Nothing to learn."""
         return self
 
@@ -32,7 +34,7 @@ class Oracle(_Told):
 
     card = ADAPTERS["oracle"].card
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """One-hot type plus jitter (N, types).
 
         Raises
@@ -55,7 +57,7 @@ class OntologyOracle(_Told):
 
     card = ADAPTERS["ontology_oracle"].card
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """Points plus jitter (N, dimensions).
 
         Raises
@@ -80,7 +82,7 @@ class OntologyOracle(_Told):
         return _jittered(corners[code], cells, options=self.options, seed=self.seed)
 
 
-def _labelled(truth: pd.DataFrame, cells: AnnData) -> pd.DataFrame:
+def _labelled(truth: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     rows = truth.reindex(cells.obs_names)
     missing = ~cells.obs_names.isin(truth.index)
     if missing.any():
@@ -90,7 +92,7 @@ def _labelled(truth: pd.DataFrame, cells: AnnData) -> pd.DataFrame:
     return rows
 
 
-def _jittered(points: np.ndarray, cells: AnnData, *, options: JitterOptions, seed: int) -> np.ndarray:
+def _jittered(points: np.ndarray, cells: Cells, *, options: JitterOptions, seed: int) -> np.ndarray:
     noise = normal(cells, width=points.shape[1], seed=seed)
     return (points + options.jitter * noise).astype(np.float32)
 

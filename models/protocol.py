@@ -9,10 +9,18 @@ if TYPE_CHECKING:
     import numpy as np
     from anndata import AnnData
 
+    from models.cells_file import Cells, CellsFile
+
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Cells come in as ``AnnData``: integer counts in ``X`` (CSR), Ensembl ids, never a cell type."""
+    """Cells come in as ``AnnData``: integer counts in ``X`` (CSR), Ensembl ids, never a cell type.
+
+    Two attributes keep memory flat in the number of cells, and none need be there. ``rowwise =
+    True``: a row of the embedding depends on that cell alone, so that ``embed`` is handed some
+    thousand cells at a time. ``streams = True``: ``fit`` (and ``embed``, unless rowwise) is handed a
+    ``models.cells_file.CellsFile`` and reads its blocks, as often as it needs to.
+    """
 
     card: ModelCard
 
@@ -33,3 +41,8 @@ class Trainable(Embedder, Protocol):
     @classmethod
     def load(cls, state: Path) -> Self:
         """Read what ``save`` wrote."""
+
+
+def as_asked(embedder: Embedder, cells: "CellsFile") -> "Cells":
+    """The file for who says ``streams``, all of its cells in memory for everybody else."""
+    return cells if getattr(embedder, "streams", False) else cells.read()

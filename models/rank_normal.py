@@ -90,6 +90,7 @@ class RankPca:
     """
 
     card = ADAPTERS["rank_pca"].card
+    rowwise = True
 
     def __init__(self, options: RankOptions) -> None:
         self.options = options

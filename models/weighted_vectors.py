@@ -29,6 +29,7 @@ class WeightedVectors:
     """
 
     card = ADAPTERS["weighted_vectors"].card
+    rowwise = True
 
     def __init__(self, options: GeneVectorOptions) -> None:
         self.options = options

@@ -9,9 +9,9 @@ import scanpy as sc
 from prepared import prepare
 from scipy import sparse
 
-from atlas.progress import Progress
 from atlas.reference import principal_components
 from contract.errors import UserError
+from contract.progress import Progress
 
 
 @pytest.fixture
