@@ -17,12 +17,12 @@ def check_recipe(options: Mapping[str, Any], *, where: str) -> None:
     known = sorted(path.stem for path in RECIPES.glob("*.yaml"))
     if recipe not in known:
         raise UserError(f"{where}: recipe", found=repr(recipe), todo=suggestion(recipe, known))
-    sizes = _sizes(RECIPES / f"{recipe}.yaml")
+    sizes = list(recipe_choices(recipe)["sizes"])
     if size not in sizes:
         raise UserError(f"{where}: size", found=repr(size), todo=suggestion(size, sizes))
 
 
 @cache
-def _sizes(recipe: Path) -> list[str]:
-    """Names of a recipe's sizes; read once, for many entries may name it."""
-    return list(read_yaml(recipe)["sizes"])
+def recipe_choices(recipe: str) -> dict[str, Any]:
+    """What a recipe's file says; read once, for many entries may name it."""
+    return read_yaml(RECIPES / f"{recipe}.yaml")

@@ -1,11 +1,9 @@
 """Which contestants are told the types of their corpus' cells; asked before anything heavy is imported."""
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from contract.catalogue import read_yaml
-from models.recipe_check import RECIPES
+from models.recipe_check import recipe_choices
 
 # As the engine has it (`models.transformer.recipe`), which is not imported: else an edited recipe would be
 # part of every step that reads the catalogue.
@@ -24,8 +22,7 @@ def learns_types(options: Mapping[str, Any]) -> bool:
     return asks_for_types(options["recipe"])
 
 
-@cache
 def asks_for_types(recipe: str) -> bool:
     """Whether an objective of the recipe is about the types of cells."""
-    objectives = read_yaml(RECIPES / f"{recipe}.yaml")["objectives"]
+    objectives = recipe_choices(recipe)["objectives"]
     return not OF_TYPES.isdisjoint(one["kind"] for one in objectives)

@@ -48,7 +48,7 @@ def _closure(modules: frozenset[str], root: Path) -> frozenset[Path]:
         if path in seen:
             continue
         seen.add(path)
-        seen.update(_data_beside(path))
+        seen.update(_data_in(path.parent))
         for name in _imported(path, root):
             waiting.extend(_files(name, root))
     return frozenset(seen)
@@ -67,7 +67,12 @@ def _files(name: str, root: Path) -> list[Path]:
     return own + [p for p in above if p.is_file()]
 
 
-def _imported(path: Path, root: Path) -> Iterator[str]:
+@functools.cache
+def _imported(path: Path, root: Path) -> tuple[str, ...]:
+    return tuple(_names_of_ours(path, root))
+
+
+def _names_of_ours(path: Path, root: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_bytes(), filename=str(path))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -88,9 +93,14 @@ def _is_module(name: str, root: Path) -> bool:
     return base.is_dir() or base.with_suffix(".py").is_file()
 
 
-def _data_beside(path: Path) -> Iterator[Path]:
+@functools.cache
+def _data_in(folder: Path) -> frozenset[Path]:
+    return frozenset(_data_files(folder))
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
     """Data files in a module's folder, and in its sub-folders that hold no code."""
-    for child in path.parent.iterdir():
+    for child in folder.iterdir():
         if child.is_file() and child.suffix not in {".py", ".pyc"}:
             yield child
         elif child.is_dir() and child.name != "__pycache__" and not any(child.rglob("*.py")):
