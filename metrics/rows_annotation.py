@@ -14,6 +14,7 @@ def _annotation(name: str, title: str, about: str, **rest: object) -> Metric:
         "needs": ("answers",),
         "control_order": ("oracle", "noise"),
         "invariances": ("label_names", "cell_order"),
+        "version": "2",  # since probes bring embeddings to one common scale, not each column to its own
     } | rest
     return Metric(name=name, title=title, about=about, task="annotation", **given)
 
