@@ -4,9 +4,13 @@ import made_up as m
 import pytest
 
 from board.evidence import weigh
+from board.export import SCHEMA, export
 from board.family import accesses, entries, learned_from
 from board.learning import lessons
 from board.render import environment
+from contract.catalogue import check
+from contract.errors import UserError
+from contract.files import read_json
 from metrics.table import TABLE
 from tasks.study import Primary, Protocol
 from tasks.table import TASKS
@@ -78,6 +82,18 @@ def test_units_and_family_of_a_protocol() -> None:
     assert Protocol(held_out="organism", train=("human",)).learned_from(12) == 6
     assert accesses(found, "better", task="mapping") == {"inductive"}
     assert accesses(found, "better", task="integration") == frozenset()
+
+
+def test_the_protocol_is_exported_and_checked() -> None:
+    found = results()
+    board = export(found, weighed(found), TABLE, provenance={})
+    protocols = {"protocols": board["study"]["protocols"]}
+    form = {"properties": {"protocols": read_json(SCHEMA)["properties"]["study"]["properties"]["protocols"]}}
+    check(protocols, form, where="x")
+    assert protocols["protocols"]["blood"]["shots"] == [1, 10]
+    protocols["protocols"]["blood"]["folds"] = 1
+    with pytest.raises(UserError, match="folds"):
+        check(protocols, form, where="x")
 
 
 @pytest.mark.parametrize("folds", [4, None])
