@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from anndata import AnnData
 
 from contract.errors import UserError
 from contract.files import sha256
+from models.cells_file import Cells
 from models.texts import encode
 from models.transformer.recipe import Design
 
@@ -42,7 +42,7 @@ def read_gene_table(path: Path) -> GeneTable:
 
 
 def gene_table_of(
-    train: AnnData, design: Design, *, file: str | None, text_encoder: str | None
+    train: Cells, design: Design, *, file: str | None, text_encoder: str | None
 ) -> GeneTable | None:
     """Vectors from a ``file``, or of the genes' symbols where the recipe asks for those, or nothing."""
     if file is not None:

@@ -12,17 +12,17 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from anndata import AnnData
 
 from contract.errors import NotApplicable, UserError
 from contract.files import read_json, sha256, write_json
 from models.card import ModelCard
+from models.cells_file import Cells
 from models.gene_table import fit_to, gene_table_of
 from models.options import RecipeOptions
 from models.reading import counts_of, organisms_of, units_of
 from models.telling import Told, tell
 from models.transformer import checkpoint
-from models.transformer.counts import Marked
+from models.transformer.counts import Chosen, Marked, blocks
 from models.transformer.data import Corpus, held_out_units
 from models.transformer.engine import pretrain
 from models.transformer.errors import RecipeError, TransformerError, VocabularyError
@@ -42,10 +42,15 @@ TOLERANCE = {"cpu": 1e-5, "cuda": 0.05}  # float32, bfloat16
 class Pretrained:
     """A transformer pre-trained on the cells that ``fit`` is given, then embedding zero-shot.
 
+    The cells may be those of a file (it ``streams``): counts are then read in blocks, and memory does
+    not grow with them, but for names and a few numbers of each cell.
+
     Making the vocabulary needs total counts, for the gene medians. Embedding needs them where the
     recipe reads counts relative to the whole cell (``Design.needs_totals``); where it reads ranks
     within a cell it does not, because the total scales all genes of a cell alike.
     """
+
+    streams = True
 
     def __init__(
         self, options: RecipeOptions, *, workdir: Path | None = None, labels: pd.DataFrame | None = None
@@ -75,7 +80,7 @@ class Pretrained:
             note=recipe.ours + self._vectors() + self._bugs(recipe),
         )
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
+    def fit(self, train: Cells, *, seed: int) -> Self:
         """Make vocabulary and medians of ``train``, then pre-train on it.
 
         All genes of the corpus enter, also those that only some of its data sets measured: an
@@ -112,7 +117,7 @@ class Pretrained:
         )
         return self
 
-    def embed(self, cells: AnnData) -> np.ndarray:
+    def embed(self, cells: Cells) -> np.ndarray:
         """Embeddings, float32 (N, D), rows in the order of ``cells``; on a GPU where there is one.
 
         Raises
@@ -125,7 +130,7 @@ class Pretrained:
         with refusals(self.options):
             return embed(self.fitted.network.encoder, corpus, device=device())
 
-    def read(self, cells: AnnData) -> Corpus:
+    def read(self, cells: Cells) -> Corpus:
         """The cells as the network reads them; refuses what ``embed`` does, but for single cells."""
         strangers = organisms_of(cells) - set(self._corpus["organisms"])
         if strangers and self._corpus["organisms"]:
@@ -203,7 +208,7 @@ class Pretrained:
         """Train in place on the cells that express a gene, and return the loss curve."""
         usable = corpus.expressed() > 0
         if design.needs_totals:
-            usable &= corpus.counts.take(np.arange(len(corpus))).totals > 0
+            usable &= corpus.totals() > 0
         learn, check = (np.flatnonzero(part & usable) for part in (~held_out, held_out))
         check = np.sort(np.random.default_rng(seed).permutation(check)[:VALIDATION_CELLS])
         resume = None
@@ -212,7 +217,7 @@ class Pretrained:
             resume = self.workdir / "resume.safetensors"
         return pretrain(
             network,
-            corpus=dataclasses.replace(corpus, counts=corpus.counts.take(learn)),
+            corpus=dataclasses.replace(corpus, counts=Chosen(corpus.counts, learn)),
             validation=dataclasses.replace(corpus, counts=corpus.counts.take(check)) if len(check) else None,
             training=design.size.training,
             seed=seed,
@@ -230,7 +235,7 @@ def _fingerprint(
     corpus: Corpus, rows: np.ndarray, *, design: Design, options: RecipeOptions, seed: int, told: Told | None
 ) -> str:
     """Hash of all that a training depends on, its code too, so that a resumed one never mixes two."""
-    counts, vocabulary = corpus.counts.take(np.arange(len(corpus))), corpus.tokenise.vocabulary
+    vocabulary = corpus.tokenise.vocabulary
     table = None if options.gene_vectors is None else sha256(Path(options.gene_vectors))
     about = [
         design.to_dict(),
@@ -244,8 +249,11 @@ def _fingerprint(
     ]
     code = [path.read_bytes() for path in sorted(ENGINE.glob("*.py"))]
     digest = hashlib.sha256(b"".join([json.dumps(about).encode(), torch.__version__.encode(), *code]))
-    for array in (counts.data, counts.indices, counts.indptr, counts.totals, corpus.columns, rows):
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for array in (corpus.columns, rows):
+        digest.update(array.tobytes())
+    for _, part in blocks(corpus.counts):
+        for array in (part.data, part.indices, part.indptr, part.totals):
+            digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from contract.errors import NotApplicable, UserError
 from models.cell_types import below, cell_ontology, nearness
+from models.cells_file import Cells
 from models.texts import encode
 from models.transformer.recipe import Design
 
@@ -38,7 +38,7 @@ class Told:
 
 
 def tell(
-    train: AnnData, design: Design, *, labels: pd.DataFrame | None, encoder: str | None
+    train: Cells, design: Design, *, labels: pd.DataFrame | None, encoder: str | None
 ) -> tuple[Design, Told | None]:
     """The design at the corpus' number of types and batches, and what it is told: nothing if it does not ask.
 
@@ -73,7 +73,7 @@ def tell(
     return design, told
 
 
-def _types(labels: pd.DataFrame, train: AnnData) -> tuple[list[str], np.ndarray]:
+def _types(labels: pd.DataFrame, train: Cells) -> tuple[list[str], np.ndarray]:
     """Types, one for all labels of one ontology term, and the number of each cell's."""
     if labels.index.tolist() != train.obs_names.tolist():
         raise UserError("labels", found="other cells than in the corpus", expected="the same, in order")

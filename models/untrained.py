@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from anndata import AnnData
 
+from models.cells_file import Cells
 from models.gene_table import GeneTable
 from models.reading import counts_of, datasets_of, organisms_of
 from models.telling import Told
@@ -21,11 +21,9 @@ from models.transformer.vocabulary import Vocabulary, fit_vocabulary
 
 
 def read_corpus(
-    train: AnnData, *, design: Design, table: GeneTable | None
+    train: Cells, *, design: Design, table: GeneTable | None
 ) -> tuple[Corpus, Vocabulary, dict[str, Any]]:
     """The corpus with its vocabulary (of genes that the table, if any, knows), and facts about it."""
-    if table is not None:
-        train = train[:, train.var_names.isin(table.genes)]
     counts, genes = counts_of(train), list(train.var_names)
     vocabulary = fit_vocabulary(
         counts,
@@ -35,6 +33,7 @@ def read_corpus(
         most=design.size.genes,
         bins=getattr(design.tokeniser, "bins", 0),
         first=train.var["in_all"].to_numpy(dtype=bool) if "in_all" in train.var else None,
+        allowed=None if table is None else train.var_names.isin(table.genes),
     )
     tokenise = tokeniser_of(design, vocabulary)
     corpus = Corpus(counts=counts, columns=vocabulary.tokens(genes), tokenise=tokenise)
@@ -44,7 +43,7 @@ def read_corpus(
         "organisms": sorted(organisms_of(train)),
         "datasets": datasets_of(train),
         "cells": train.n_obs,
-        "cells_without_total": int((~np.isfinite(counts.totals)).sum()),
+        "cells_without_total": int((~np.isfinite(corpus.totals())).sum()),
         "cells_without_gene": int((expressed == 0).sum()),
         "cells_cut": int((expressed > tokenise.room()).sum()) if cut else 0,
         "genes": len(vocabulary.genes),
@@ -68,9 +67,9 @@ def untrained(
         row = {gene: i for i, gene in enumerate(table.genes)}
         give_vectors(network, torch.from_numpy(table.vectors[[row[gene] for gene in vocabulary.genes]]))
     elif design.identity.kind in ("frozen", "fused"):
-        counts = corpus.counts.take(np.arange(len(corpus)))
         width = design.size.vectors
-        give_vectors(network, codetection(counts, corpus.columns, vocabulary=vocabulary, width=width))
+        vectors = codetection(corpus.counts, corpus.columns, vocabulary=vocabulary, width=width)
+        give_vectors(network, vectors)
     if told is not None:
         _give(network, told)
     return network
