@@ -34,7 +34,7 @@ def _covered(results: Results, dataset: str, model: str, rows: pd.DataFrame) -> 
     runs = results.runs_of(model, dataset=dataset)
     counts = rows["status"].value_counts()
     known = {f"{run.outcome['stage']}: {run.outcome['reason']}" for run in runs if not run.ok}
-    reasons = _run_reasons(runs) | _row_reasons(rows, known=known)
+    reasons = _run_reasons(runs, study=results.study.id) | _row_reasons(rows, known=known)
     return Covered(
         dataset=dataset,
         model=model,
@@ -53,16 +53,16 @@ def _row_reasons(rows: pd.DataFrame, *, known: set[str]) -> set[str]:
     }
 
 
-def _run_reasons(runs: list[Run]) -> set[str]:
+def _run_reasons(runs: list[Run], *, study: str) -> set[str]:
     return {
         f"run (fit {run.fit}, seed {run.seed}) {_plain(run.outcome['status'])} at {run.outcome['stage']}: "
-        f"{run.outcome['reason']}{_log(run)}"
+        f"{run.outcome['reason']}{_log(run, study=study)}"
         for run in runs
         if not run.ok
     }
 
 
-def _log(run: Run) -> str:
+def _log(run: Run, *, study: str) -> str:
     """Where the log of the step that stopped lies, in the folder that the study was run in."""
     stage, fit = run.outcome["stage"], f"{run.model}/fit-{run.fit}/seed-{run.seed}"
     place = {
@@ -70,6 +70,8 @@ def _log(run: Run) -> str:
         "prepare": run.dataset,
         "pretrain": f"{run.model}/seed-{run.seed}",
         "embed": f"{run.dataset}/{fit}",
+        "folds": f"{study}/{run.dataset}",
+        "predict": f"{study}/{run.dataset}/{run.model}/seed-{run.seed}",
     }.get(stage)
     known = run.outcome["status"] == "failed" and place is not None
     return f" (log: results/logs/{stage}/{place}.log)" if known else ""

@@ -28,16 +28,16 @@ def failed(stage: str) -> Run:
     )
 
 
-@pytest.mark.parametrize("stage", ["fetch", "prepare", "pretrain", "embed"])
+@pytest.mark.parametrize("stage", ["fetch", "prepare", "pretrain", "embed", "folds", "predict"])
 def test_the_page_names_the_log_of_the_rule(stage: str) -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in RULES.glob("*.smk"))
     (pattern,) = re.findall(rf'"(results/logs/{stage}/\S+\.log)"', text)
-    words = {"dataset": "blood", "fit": "none", "seed": "3"}
+    words = {"study": "mine", "dataset": "blood", "fit": "none", "seed": "3"}
     words |= {"model": "pca", "corpus": "demo"} if stage == "pretrain" else {"model": "pca@demo"}
-    assert _log(failed(stage)) == f" (log: {pattern.format(**words)})"
+    assert _log(failed(stage), study="mine") == f" (log: {pattern.format(**words)})"
 
 
 def test_what_went_well_and_what_has_no_log_of_its_own_name_none() -> None:
-    assert _log(failed("score")) == ""
+    assert _log(failed("score"), study="mine") == ""
     fine = dataclasses.replace(failed("embed"), outcome={"status": "ok", "stage": "embed", "reason": ""})
-    assert _log(fine) == ""
+    assert _log(fine, study="mine") == ""
