@@ -1,7 +1,7 @@
 """``datasets.yaml``: what is measured on, as frozen values. Imports neither anndata nor scanpy."""
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
@@ -90,6 +90,22 @@ def find_dataset(path: Path, dataset: str) -> Dataset:
             todo=suggestion(dataset, list(datasets)),
         )
     return datasets[dataset]
+
+
+def as_entry(dataset: Dataset) -> dict[str, Any]:
+    """A data set as ``datasets.yaml`` writes it under its id: what is not said is the default."""
+    return {name: value for name, value in _said(dataset).items() if name != "id"}
+
+
+def _said(value: Any) -> Any:
+    if not is_dataclass(value):
+        return list(value) if isinstance(value, tuple) else value
+    held = {field: getattr(value, field.name) for field in fields(value)}
+    return {field.name: _said(inner) for field, inner in held.items() if inner != _default(field)}
+
+
+def _default(field: Field) -> Any:
+    return field.default_factory() if callable(field.default_factory) else field.default
 
 
 @cache

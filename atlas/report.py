@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from atlas.catalogue import Dataset
+from atlas.catalogue import Dataset, as_entry
 
 
 class Tally:
@@ -58,6 +58,7 @@ def header(dataset: Dataset, *, sha256: str | None) -> dict[str, Any]:
         "tasks": list(dataset.tasks),
         "totals_known": dataset.total_counts != "none",
         "note": dataset.note,
+        "entry": as_entry(dataset),
         "sha256": sha256,
     }
 

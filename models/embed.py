@@ -110,6 +110,7 @@ def _embed(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict
     run = {
         "dataset": args.data.resolve().name,
         "model": contestant.name,
+        "adapter": contestant.adapter,
         "fit": args.fit,
         "seed": args.seed,
         "control": contestant.control,

@@ -73,6 +73,7 @@ def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, di
     run = {
         "dataset": args.data.resolve().name,
         "model": contestant.name,
+        "adapter": contestant.adapter,
         "fit": WITH_LABELS,
         "seed": args.seed,
         "control": contestant.control,

@@ -13,7 +13,7 @@ from contract.outcome import Outcome
 from tasks.integration import Access
 
 FILES = ("outcome.json", "run.json", "cost.json")
-MADE = ("inputs", "versions", "n", "width")
+MADE = ("adapter", "inputs", "versions", "n", "width", "embedding_sha256")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
