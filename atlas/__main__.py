@@ -15,6 +15,7 @@ COMMANDS = {
     "corpus": ("atlas.corpus", "gather the cells that a model is trained on"),
     "labels": ("atlas.corpus_labels", "tell the types of a corpus' cells, of training units alone"),
     "overlap": ("atlas.overlap", "say what a corpus shares with a data set"),
+    "join": ("atlas.joined", "make one file of several data sets: common labels, shared donors joined"),
     "listed": ("atlas.listed", "say whether a release of the CELLxGENE Census lists a data set"),
 }
 
