@@ -1,9 +1,11 @@
 """Cells → batches of tokens: shuffled for training, bucketed by length so that little is padding."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from models.transformer.batch import Batch, batch_of
 from models.transformer.counts import Counts, Reader, blocks
@@ -31,6 +33,10 @@ class Corpus:
     def tokens(self, rows: np.ndarray, *, seed: int | None = None) -> Tokens:
         """Tokens of the given cells, in the given order; ``seed`` as of ``Tokeniser``."""
         return self.tokenise(self.counts.take(rows), self.columns, seed=seed)
+
+    def on(self, device: torch.device) -> "Corpus":
+        """The same, sorted on a device when it is tokenised."""
+        return dataclasses.replace(self, tokenise=dataclasses.replace(self.tokenise, device=device))
 
     def pool(self, *, batch_cells: int, most: int) -> int:
         """Batches to read and tokenise at once: ``most``, fewer where they would not fit into memory."""

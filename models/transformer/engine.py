@@ -84,10 +84,11 @@ def pretrain(
     Raises
     ------
     TrainingError
-        If a loss or a gradient is not finite, there is no cell to learn from, or a batch does not
-        fit into memory and cannot be split.
+        If a loss or a gradient is not finite, there is no cell to learn from, a batch does not
+        fit into memory and cannot be split, or the processes do not start alike.
 
-    Memory: the network with two moments a weight, and one pool of 16 batches of cells.
+    Memory: the network with two moments a weight, the counts of one window of cells (``data.WINDOW``)
+    and the tokens of one pool of 16 batches.
     """
     if not len(corpus):
         raise TrainingError("no cell to learn from expresses a gene of the vocabulary")
@@ -97,8 +98,11 @@ def pretrain(
         stepper = Stepper(
             network, training, ranks=ranks, most=most_cells, compile=compile, count_after=count_after
         )
+        corpus = corpus.on(stepper.device)
+        validation = None if validation is None else validation.on(stepper.device)
         about = {"network": network, "optimiser": stepper.optimiser, "fingerprint": fingerprint}
         state, losses = restore(resume, **about), _Losses()
+        ranks.require_same(f"{fingerprint} {state.step}", device=stepper.device)
 
         def note(rate: float) -> None:
             """Put a record on the curve, and tell it."""

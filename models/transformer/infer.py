@@ -40,6 +40,7 @@ def embed(
         it has no embedding, and zeros would lie.
     """
     encoder = encoder.to(device).eval()
+    corpus = corpus.on(next(encoder.parameters()).device)
     _require(encoder, corpus)
     out, room = np.empty((0, encoder.width), dtype=np.float32), Room(device, cells=batch_cells)
     told = Count("embed", len(corpus))

@@ -1,6 +1,7 @@
 """Several processes, one training: each takes its share of every batch (``torchrun`` starts them)."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+
+from models.transformer.errors import TrainingError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +28,16 @@ class Ranks:
     def share(self, cells: int) -> np.ndarray:
         """Positions of this process' cells in a batch: every ``count``-th, to share lengths too."""
         return np.arange(self.number, cells, self.count)
+
+    def require_same(self, text: str, *, device: torch.device) -> None:
+        """Refuse to train where ``text``, what this process starts from, is not that of all processes."""
+        own = torch.tensor(int(hashlib.sha256(text.encode()).hexdigest()[:6], 16))
+        total, squares = self.summed([own, own.double() ** 2], device=device)
+        if total != self.count * own or squares != self.count * own.double() ** 2:
+            raise TrainingError(
+                f"process {self.number} of {self.count} starts from another corpus, other options or another "
+                "step than the rest; let all see one folder, and the same files"
+            )
 
     def summed(self, values: Sequence[Tensor], *, device: torch.device) -> list[Tensor]:
         """Sums of some numbers over the processes, float64."""

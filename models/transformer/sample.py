@@ -6,6 +6,7 @@ import numpy as np
 
 from models.transformer.counts import offsets_of
 from models.transformer.keyed import mix, uniform
+from models.transformer.order import lexsort
 from models.transformer.token_choices import SampleTokens
 from models.transformer.values import Entries
 from models.transformer.vocabulary import Vocabulary
@@ -34,7 +35,7 @@ def sampled(
     entry = _drawn(full, sizes, cells, uniform(full.keys[cells], number, seed, 5))
     token = full.token[entry]
     if not choice.groups:
-        order = np.lexsort((token, cells))
+        order = lexsort((token, cells), device=full.device)
         return entry[order], cells[order], token[order]
     group = (mix(token) % np.uint64(choice.groups)).astype(np.int64)
     opened = np.unique(cells * choice.groups + group)
@@ -47,7 +48,7 @@ def sampled(
     all_tokens = np.concatenate([token, first + opened_group, end])
     part = np.repeat([1, 0, 2], [len(token), len(opened), len(opened)])
     shuffle = uniform(full.keys[all_cells], all_groups, seed, 6)
-    order = np.lexsort((all_tokens, part, shuffle, all_cells))
+    order = lexsort((all_tokens, part, shuffle, all_cells), device=full.device)
     return np.concatenate([entry, none, none])[order], all_cells[order], all_tokens[order]
 
 

@@ -4,10 +4,12 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from models.transformer.choices import Thinning, Value
 from models.transformer.counts import Counts, offsets_of
 from models.transformer.keyed import cell_keys, uniform
+from models.transformer.order import CPU, lexsort
 from models.transformer.recipe import Design
 from models.transformer.sample import group_names, queries_of, sampled, without_hidden
 from models.transformer.token_choices import (
@@ -59,7 +61,8 @@ class Tokeniser:
     """Counts under a vocabulary → ``Tokens``, as a recipe chooses.
 
     A cell's tokens are a function of the cell and the seed alone: draws are keyed by its genes,
-    so neither its batch nor the order of the columns matters.
+    so neither its batch nor the order of the columns matters. Sorted is on ``device``; the tokens are
+    the same on each.
     """
 
     vocabulary: Vocabulary
@@ -67,6 +70,7 @@ class Tokeniser:
     value: Value
     length: int
     thinning: Thinning | None = None
+    device: torch.device = CPU
 
     def __call__(self, counts: Counts, columns: np.ndarray, *, seed: int | None = None) -> Tokens:
         """Tokenise N cells whose columns bear the tokens ``columns`` (−1: none).
@@ -103,9 +107,10 @@ class Tokeniser:
         keep = (token >= 0) & (counts.data > 0)
         rows, token, count = counts.rows[keep], token[keep], counts.data[keep].astype(np.float64)
         keys = cell_keys(rows, token, cells=len(counts))
-        order = np.lexsort((token, rows))
+        order = lexsort((token, rows), device=self.device)
         totals = np.asarray(counts.totals, dtype=np.float64)
-        return Entries(rows=rows[order], token=token[order], count=count[order], totals=totals, keys=keys)
+        ordered = {"rows": rows[order], "token": token[order], "count": count[order]}
+        return Entries(**ordered, totals=totals, keys=keys, device=self.device)
 
     def _scaled(self, entries: Entries, *, seed: int) -> np.ndarray:
         usual = self.vocabulary.medians[entries.token - len(self.vocabulary.specials)]
@@ -133,7 +138,7 @@ class Tokeniser:
                 elif norm != "count":
                     usual = self.vocabulary.medians if norm == "gene_median" else self.vocabulary.means
                     score = score / usual[full.token - first]
-                order = _first_of_each(full.rows, (full.token, -score), cells=len(full), most=self.room())
+                order = self._first_of_each(full.rows, (-score,), cells=len(full))  # equal ones by token
                 return order, full.rows[order], full.token[order]
             case PanelTokens():
                 return _panel(full, first=first, genes=genes)
@@ -146,11 +151,17 @@ class Tokeniser:
                     else (np.arange(len(full.rows)), full.rows, full.token)
                 )
                 last = _overflow_key(choice, full, where, rows, token, seed=seed)
-                kept = np.sort(_first_of_each(rows, last, cells=len(full), most=self.room()))
+                kept = np.sort(self._first_of_each(rows, last, cells=len(full)))
                 if choice.order == "random":
                     shuffle = uniform(full.keys[rows[kept]], token[kept], seed, 2)
-                    kept = kept[np.lexsort((shuffle, rows[kept]))]
+                    kept = kept[lexsort((shuffle, rows[kept]), device=self.device)]
                 return where[kept], rows[kept], token[kept]
+
+    def _first_of_each(self, rows: np.ndarray, keys: tuple[np.ndarray, ...], *, cells: int) -> np.ndarray:
+        """Entries in the order of ``keys`` within each cell, as many of each as fit into a sequence."""
+        order = lexsort((*keys, rows), device=self.device)
+        start = offsets_of(np.bincount(rows, minlength=cells))[:-1]
+        return order[np.arange(len(order)) - start[rows[order]] < self.room()]
 
     def _framed(
         self,
@@ -244,10 +255,3 @@ def _overflow_key(
         count = np.where(absent, 1.0, full.count[where]) if len(full.count) else np.ones(len(rows))
         chance = chance / np.log1p(count)
     return (chance, absent)
-
-
-def _first_of_each(rows: np.ndarray, keys: tuple[np.ndarray, ...], *, cells: int, most: int) -> np.ndarray:
-    """Entries in the order of ``keys`` within each cell, the first ``most`` of each cell."""
-    order = np.lexsort((*keys, rows))
-    start = offsets_of(np.bincount(rows, minlength=cells))[:-1]
-    return order[np.arange(len(order)) - start[rows[order]] < most]

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from models.transformer.choices import Value
 from models.transformer.counts import offsets_of
 from models.transformer.keyed import uniform
+from models.transformer.order import CPU, lexsort, searchsorted
 
 NORMAL = 1e4
 STRETCH, FINE = 2.0**24, 2.0**12
@@ -17,6 +19,7 @@ class Entries:
     """Expressed genes of N cells, sorted by cell and token: ``rows``, ``token`` and ``count`` of each (Z).
 
     ``totals`` (N): counts of the whole cell, NaN where unknown. ``keys`` (N): of ``keyed.cell_keys``.
+    ``device``: where they are sorted.
     """
 
     rows: np.ndarray
@@ -24,6 +27,7 @@ class Entries:
     count: np.ndarray
     totals: np.ndarray
     keys: np.ndarray
+    device: torch.device = CPU
 
     def __len__(self) -> int:
         return len(self.totals)
@@ -68,21 +72,24 @@ def quantile_bins(entries: Entries, *, bins: int, seed: int) -> np.ndarray:
     rows, count = entries.rows[real], entries.count[real]
     if not len(count):
         return found
-    edges = np.round(quantiles(rows, count, groups=len(entries), levels=bins - 1) * FINE) / FINE
+    groups, device = len(entries), entries.device
+    edges = np.round(quantiles(rows, count, groups=groups, levels=bins - 1, device=device) * FINE) / FINE
     # One search for all cells: cell i takes up a stretch of the line of its own. All sums are exact
     # (24 + 16 + 12 bits), so that a count is on an edge or not whatever its cell's place in a batch.
     line = (edges + STRETCH * np.arange(len(entries))[:, None]).ravel()
     place = np.minimum(count, STRETCH - 1) + STRETCH * rows
     base = rows * (bins - 1)
-    left, right = (np.searchsorted(line, place, side=side) - base for side in ("left", "right"))
+    left, right = (searchsorted(line, place, side=side, device=device) - base for side in ("left", "right"))
     chance = uniform(entries.keys[rows], entries.token[real], seed)
     found[real] = np.clip(left + np.ceil(chance * (right - left)), 1, bins - 1)
     return found
 
 
-def quantiles(rows: np.ndarray, values: np.ndarray, *, groups: int, levels: int) -> np.ndarray:
+def quantiles(
+    rows: np.ndarray, values: np.ndarray, *, groups: int, levels: int, device: torch.device = CPU
+) -> np.ndarray:
     """Quantiles (groups, levels) of each group's values, linear between neighbours; 0 for an empty group."""
-    ordered = values[np.lexsort((values, rows))]
+    ordered = values[lexsort((values, rows), device=device)]
     sizes = np.bincount(rows, minlength=groups)
     start = offsets_of(sizes)[:-1]
     at = np.linspace(0, 1, levels) * np.maximum(sizes - 1, 0)[:, None]
