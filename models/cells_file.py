@@ -17,8 +17,8 @@ from contract.progress import Progress
 if TYPE_CHECKING:
     from models.protocol import Embedder
 
-BLOCK_VALUES = 1 << 22
-"""Stored values of a block: some 200 MB while they are log-normalised."""
+BLOCK_VALUES = 1 << 21
+"""Stored values of a block: some 100 MB while they are log-normalised."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,12 +16,14 @@ def log_normalised(cells: ad.AnnData) -> sp.csr_matrix:
     The total is ``obs["total_counts"]``, that of the whole cell; where it is unknown, the sum
     over the genes that are there. A cell without counts stays all zero.
     """
-    counts = sp.csr_matrix(cells.X, dtype=np.float64)
+    counts = sp.csr_matrix(cells.X, dtype=np.float64, copy=True)
     summed = np.asarray(counts.sum(axis=1)).ravel()
     known = np.asarray(cells.obs["total_counts"], dtype=np.float64)
     total = np.where(np.isfinite(known) & (known > 0), known, summed)
     scale = np.divide(TARGET, total, out=np.zeros_like(total), where=total > 0)
-    return sp.csr_matrix(sp.diags_array(scale) @ counts).log1p()
+    counts.data *= np.repeat(scale, np.diff(counts.indptr))
+    np.log1p(counts.data, out=counts.data)
+    return counts
 
 
 def find_genes(cells: ad.AnnData, genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
