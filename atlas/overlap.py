@@ -173,6 +173,7 @@ def overlap(
     )
     return {
         "corpus": facts["name"],
+        "corpus_sha256": facts["sha256"],
         "dataset": dataset,
         "same_dataset": same_dataset,
         "same_study": same_study,
