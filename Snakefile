@@ -10,6 +10,13 @@ include: "workflow/rules/labels.smk"
 include: "workflow/rules/board.smk"
 
 
+onstart:
+    # Nothing is submitted from here to a queue that could be flooded. Snakemake 9.27 adds a timer for each job that
+    # ends, and each looks at all waiting jobs once a second: after a hundred jobs that takes a core.
+    if workflow.executor_plugin.common_settings.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 rule all:
     default_target: True
     input:
