@@ -8,6 +8,7 @@ from board.results import DataSet, Results, Run
 from board.text import number, tidy
 from metrics.table import Metric
 
+TOLD = ("source", "revision", "license", "gathered", "note")
 Facts = tuple[tuple[str, str], ...]
 PREPARED = ("cells.h5ad", "split.parquet")
 FIRST = ("title", "n_cells", "n_genes", "units", "label_source", "organism", "citation", "license", "note")
@@ -63,7 +64,7 @@ def _card(card: Mapping[str, Any], *, options: Mapping[str, Any]) -> Facts:
     source = card.get("pretrained_on")
     trained = "pretraining" in (card.get("saw") or ()) or not source
     return (
-        *((name, tidy(card[name])) for name in ("source", "revision", "license", "note") if card.get(name)),
+        *((name, tidy(card[name])) for name in TOLD if card.get(name)),
         ("saw", tidy(card.get("saw"))),
         (
             "pre-trained on" if trained else "vocabulary from",

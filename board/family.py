@@ -96,7 +96,10 @@ def _entry(results: Results, metric: Metric, *, key: Key, model: str) -> Entry:
     task, dataset, access = key
     study, found = results.study, results.dataset(dataset)
     runs = results.runs_of(model, dataset=dataset, access=access, task=task)
+    since = (found.report.get("entry") or {}).get("public_since", "")
     barred = _left_out(results, key=key, model=model)
+    if not barred[0]:
+        barred = bar(model, reference=study.reference, metric=metric, runs=runs, public_since=since)
     return Entry(
         task=task,
         dataset=dataset,
@@ -105,7 +108,7 @@ def _entry(results: Results, metric: Metric, *, key: Key, model: str) -> Entry:
         control=results.is_control(model),
         simulated=found.simulated,
         label_source=str(found.report.get("label_source") or "not stated"),
-        barred=barred if barred[0] else bar(model, reference=study.reference, metric=metric, runs=runs),
+        barred=barred,
         units=_units(found, task=task, access=access),
     )
 

@@ -8,8 +8,14 @@ from metrics.table import Metric
 SHOWN_WORDS = ("better", "worse", "equivalent", "undecided")
 
 
-def bar(model: str, *, reference: str, metric: Metric, runs: list[Run]) -> tuple[str, str]:
-    """A word and a reason where no verdict may be given whatever the values are; else two empty texts."""
+def bar(
+    model: str, *, reference: str, metric: Metric, runs: list[Run], public_since: str = ""
+) -> tuple[str, str]:
+    """A word and a reason where no verdict may be given whatever the values are; else two empty texts.
+
+    Where nobody knows what a contestant was pre-trained on, dates may tell: cells that were published
+    (``public_since``) after its corpus was ``gathered`` cannot be in it.
+    """
     space = metric.reference_space
     if space and space in {name.partition("@")[0] for name in (model, reference)}:
         reason = f"self-referential: {metric.name} measures closeness to the space of {space}"
@@ -23,9 +29,24 @@ def bar(model: str, *, reference: str, metric: Metric, runs: list[Run]) -> tuple
             why = (run.overlap or {}).get("reason") or "its card names this data set"
             shown = str(exposure or "pretrained_on").replace("_", " ")
             return "in corpus: no zero-shot verdict", f"{shown}: {why}"
-        if exposure is None and named is None:
-            return "exposure unknown: no zero-shot verdict", "what it was trained on is not disclosed"
+        gathered = run.card.get("gathered") or ""
+        if exposure is None and named is None and not _later(public_since, gathered):
+            return "exposure unknown: no zero-shot verdict", _undisclosed(public_since, gathered)
     return "", ""
+
+
+def _later(public_since: str, gathered: str) -> bool:
+    """Whether the first day of one date (YYYY, YYYY-MM or YYYY-MM-DD) lies after the last of the other."""
+    if not public_since or not gathered:
+        return False
+    return public_since + "-01-01"[len(public_since) - 4 :] > gathered + "-12-31"[len(gathered) - 4 :]
+
+
+def _undisclosed(public_since: str, gathered: str) -> str:
+    why = "what it was trained on is not disclosed"
+    if not public_since or not gathered:
+        return why
+    return f"{why}; its corpus was gathered until {gathered}, these cells are public since {public_since}"
 
 
 def judge(found: Gain, *, margin: float, barred: tuple[str, str], control: bool) -> tuple[str, str]:

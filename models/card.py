@@ -12,9 +12,11 @@ class ModelCard:
     """Facts about a contestant; they stand on the page beside its scores.
 
     ``saw`` is a selection of ``SAW``. ``pretrained_on`` holds data set ids; ``None`` means *not
-    disclosed*, empty means not pre-trained. ``equivariance_tolerance`` is the largest absolute
-    difference by which a permutation of the cells may fail to permute the embedding's rows.
-    Both collections are kept as sorted tuples, so that a card has one text.
+    disclosed*, empty means not pre-trained. ``gathered`` is the date until which cells could enter
+    what it was pre-trained on (YYYY, YYYY-MM or YYYY-MM-DD), ``None`` where that is not known.
+    ``equivariance_tolerance`` is the largest absolute difference by which a permutation of the cells
+    may fail to permute the embedding's rows. Both collections are kept as sorted tuples, so that a
+    card has one text.
     """
 
     name: str
@@ -26,6 +28,7 @@ class ModelCard:
     needs_gpu: bool = False
     equivariance_tolerance: float = 0.0
     organism: str | None = None
+    gathered: str | None = None
     note: str = ""
 
     def __post_init__(self) -> None:

@@ -211,6 +211,37 @@ def test_undisclosed_pretraining_gets_no_verdict() -> None:
     assert barred[0] == "exposure unknown: no zero-shot verdict"
 
 
+@pytest.mark.parametrize(
+    ("gathered", "public_since", "apart"),
+    [
+        ("2023", "2024", True),
+        ("2023", "2023-12-31", False),
+        ("2023-05", "2023-05-31", False),
+        ("2023-05", "2023-06", True),
+        ("2023-05-15", "2023-05-16", True),
+        ("2023-05-15", "2023", False),
+        (None, "2024", False),
+        ("2023", "", False),
+    ],
+)
+def test_cells_published_after_a_corpus_was_gathered_are_not_in_it(gathered, public_since, apart) -> None:
+    secret = run(card={"saw": ["counts", "pretraining"], "pretrained_on": None, "gathered": gathered})
+    metric = TABLE["bio_conservation"]
+    word, reason = bar("x", reference="pca", metric=metric, runs=[secret], public_since=public_since)
+    assert (word == "") is apart
+    assert (f"until {gathered}, these cells are public since {public_since}" in reason) is (
+        not apart and bool(gathered and public_since)
+    )
+
+
+def test_dates_do_not_clear_what_is_named_or_found() -> None:
+    told = run(card={"saw": ["pretraining"], "pretrained_on": ["blood"], "gathered": "2020"})
+    found = replace(runs_of("geneformer@demo", exposure="study_shared")[0], card={"gathered": "2020"})
+    for one in (told, found):
+        barred = bar("x", reference="pca", metric=TABLE["bio_conservation"], runs=[one], public_since="2024")
+        assert barred[0].startswith("in corpus")
+
+
 def test_a_card_that_names_the_data_set_is_enough() -> None:
     told = run(card={"saw": ["pretraining"], "pretrained_on": ["blood"]})
     barred = bar("x", reference="pca", metric=TABLE["bio_conservation"], runs=[told])
