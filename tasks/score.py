@@ -20,8 +20,10 @@ from contract.files import write_json
 from contract.outcome import Outcome
 from metrics import Undefined
 from tasks.annotation import score_annotation
+from tasks.beforehand import FEWEST_DATASETS, score_beforehand
 from tasks.belongs import read_own_runs
 from tasks.cells import Cells, prepared_outcome, read_cells
+from tasks.exposure import overlap_of
 from tasks.geometry import Geometry, whiten
 from tasks.integration import Access, score_integration
 from tasks.knowledge import Knowledge
@@ -29,7 +31,7 @@ from tasks.lines import absent, facts, line, not_listed
 from tasks.measured import Measured, missing
 from tasks.predictions import read_asked, read_predictions
 from tasks.rows import write_rows
-from tasks.runs import Run, corpus_of, read_overlaps
+from tasks.runs import Run, read_overlaps
 from tasks.score_labels import score_predictions
 from tasks.side_by_side import side_by_side
 from tasks.study import Study, read_study
@@ -90,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
         )
     write_rows(args.out, rows)
     runs += [one.run for one in named]
-    records = [run.record(overlap=overlaps.get(corpus_of(run.model) or "")) for run in runs]
+    records = [run.record(overlap=overlap_of(run, overlaps)) for run in runs]
     records.sort(key=lambda r: (r["model"], r["fit"], r["seed"]))
     write_json(args.out.with_suffix(".runs.json"), records)
     return 0
@@ -173,7 +175,11 @@ def _looks(
         yield "as_is", dict.fromkeys(run.accesses, absent(task, outcome))
         return
     primary = study.primary[task]
-    yield "as_is", _measure(run.Z, run, task, primary=primary, cells=cells, knowledge=knowledge)
+    found = _measure(run.Z, run, task, primary=primary, cells=cells, knowledge=knowledge)
+    if task == "annotation" and len(study.datasets) >= FEWEST_DATASETS:
+        known = score_beforehand(run.Z, cells)
+        found = {access: [*values, *known] for access, values in found.items()}
+    yield "as_is", found
     try:
         Z = whiten(run.Z, fit=cells.part == "train")
     except Undefined as why:
