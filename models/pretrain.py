@@ -1,7 +1,11 @@
 """``python -m models pretrain``: one contestant, one corpus → ``state/`` and what became of it."""
 
 import argparse
+import os
 import shutil
+import signal
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,8 @@ from models.step import (
 )
 
 FILES = ("outcome.json", "state", "run.json", "cost.json")
+GRACE = 3.0
+"""Seconds that a failed process leaves the first one, which writes, to fail alike and say why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +50,9 @@ def main(args: argparse.Namespace) -> int:
     """Train; always writes its files and a ``state`` folder, and is 0 unless killed for memory.
 
     A killed training of a resumable adapter goes on from ``work/`` when it is called again.
+
+    Under ``torchrun`` all processes compute and the first alone writes. A failed one is non-zero there,
+    so that ``torchrun`` ends the others, and they share one fate.
     """
     contestant, catalogue = find_contestant(args.models, args.model)
     where = f"{args.models}: {contestant.name}"
@@ -58,24 +67,51 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(where, found=found, expected=expected)
     if args.seed < 0:
         raise UserError("--seed", found=str(args.seed), expected="0 or more")
+    number, count = (int(os.environ.get(name, least)) for name, least in (("RANK", 0), ("WORLD_SIZE", 1)))
+    if number:
+        return _assist(args, contestant, catalogue)
     forget(args.out, FILES)
-    done, run = _pretrain(args, contestant, catalogue)
+    if count > 1:
+        signal.signal(signal.SIGTERM, _ended)
+    done, run = _pretrain(args, contestant, catalogue, out=args.out)
+    if count > 1:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what became of it is written, whatever others do
     state = args.out / "state"
     state.mkdir(exist_ok=True)
     run["state"] = {path.name: sha256(path) for path in sorted(state.iterdir())}
     if done.outcome.status == "ok" and (args.out / "work").is_dir():
         shutil.rmtree(args.out / "work")
     write_json(args.out / "run.json", run)
-    write_json(args.out / "cost.json", cost(done, pretrain=None))
+    write_json(args.out / "cost.json", cost(done, pretrain=None) | {"processes": count})
     done.outcome.write(args.out / "outcome.json")
     say(done.outcome)
-    return exit_status(done, last_attempt=args.last_attempt)
+    status = exit_status(done, last_attempt=args.last_attempt)
+    return status or int(count > 1 and done.outcome.status == "failed")
+
+
+def _assist(args: argparse.Namespace, contestant: Contestant, catalogue: Catalogue) -> int:
+    """Be a further process of ``torchrun``: compute with the first, which writes, and leave nothing."""
+    with tempfile.TemporaryDirectory() as own:
+        done, _ = _pretrain(args, contestant, catalogue, out=Path(own))
+    if done.outcome.status != "failed":
+        return 0
+    say(done.outcome)
+    time.sleep(GRACE)
+    return 1
+
+
+class _Ended(Exception):
+    """``torchrun`` ends this process, because another one failed."""
+
+
+def _ended(*_: object) -> None:
+    raise _Ended
 
 
 def _pretrain(
-    args: argparse.Namespace, contestant: Contestant, catalogue: Catalogue
+    args: argparse.Namespace, contestant: Contestant, catalogue: Catalogue, *, out: Path
 ) -> tuple[Done, dict[str, Any]]:
-    """What became of it, and ``run.json``, its ``state`` still missing."""
+    """What became of it, and ``run.json``, its ``state`` still missing; what it made is in ``out``."""
     run = {
         "model": contestant.name,
         "corpus": {"name": contestant.corpus, "datasets": catalogue.corpora[contestant.corpus].datasets},
@@ -97,7 +133,11 @@ def _pretrain(
     request = {"seed": args.seed, "corpus": str(args.corpus), "work": str((args.out / "work").resolve())}
     request["labels"] = None if args.labels is None else str(args.labels)
     timeout = args.timeout or contestant.timeout
-    done = run_child("pretrain", contestant, request, out=args.out, timeout=timeout, given_up=args.given_up)
+    try:
+        done = run_child("pretrain", contestant, request, out=out, timeout=timeout, given_up=args.given_up)
+    except _Ended:
+        reason = "another process of the training failed; its log says why"
+        done = Done(Outcome(status="failed", stage="pretrain", reason=reason), {}, None)
     run["n"] = done.report.get("n")
     if "card" in done.report:
         run["card"] = done.report["card"]
