@@ -12,6 +12,7 @@ from markupsafe import Markup
 from scipy.special import stdtrit
 
 from board.evidence import Comparison, Evidence
+from board.gain import FEWEST_UNITS
 from board.results import Results
 from board.samples import UNIT_KINDS
 from tasks.study import Primary
@@ -28,7 +29,7 @@ WIDTH, HEIGHT, PAD = 160, 44, 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """A mean over units at one number of labels a type, and half of its interval (null: under 2 units)."""
+    """A mean over units at one number of labels a type, and half of its interval (null: under 4 units)."""
 
     value: float
     half: float | None
@@ -123,7 +124,9 @@ def _point(rows: pd.DataFrame) -> Point | None:
     if not len(values):
         return None
     n = len(values)
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else None
+    if n < FEWEST_UNITS:
+        return Point(value=float(values.mean()), half=None)
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(n))
     return Point(value=float(values.mean()), half=half)
 
 

@@ -66,6 +66,17 @@ def test_each_contestant_is_answered_in_words() -> None:
     assert [round(point.value, 3) for point in pca.points] == [0.24, 0.48, 0.6]
 
 
+@pytest.mark.parametrize(("units", "told"), [(3, False), (4, True)])
+def test_an_interval_needs_four_units(units, told) -> None:
+    found = results()
+    names = sorted(set(found.rows["unit"]) - {"set"})[:units]
+    found.rows.drop(found.rows[~found.rows["unit"].isin([*names, "set"])].index, inplace=True)
+    (lesson,) = lessons(found, weighed(found))
+    points = [point for line in lesson.lines for point in line.points]
+    assert len(points) == 12
+    assert all((point.half is not None) == told for point in points)
+
+
 def test_few_shots_bear_no_verdict_and_stand_in_no_sheet() -> None:
     """With the rows of few labels or without them, every comparison is the same."""
     assert weighed(results()).comparisons == weighed(results(few=False)).comparisons
