@@ -2,7 +2,7 @@
 
 One recipe after the other, each in a folder of its own; one that is done is not done again, and one that was
 killed goes on from its last record, so the command may be called as often as it takes. Recipes that learn
-from labels are left out. The last line is one JSON object.
+from types are left out, for these cells have none. The last line is one JSON object.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> int:
     """Train what is not trained yet; print a row a recipe and, last, one JSON object."""
     args = _arguments()
     cells = read_cells(args.data, cells=args.cells)
-    names = [n for n in args.recipes or recipe_names() if not any(load_recipe(n).design(args.size).told)]
+    names = [n for n in args.recipes or recipe_names() if not learns_types(n, size=args.size)]
     print(f"{'recipe':26s}{'validation':>22s}{'tokens':>14s}{'seconds':>9s}")
     rows = {}
     for name in names:
@@ -48,6 +48,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--budget-cells", type=int, default=20_000, help="cells shown, repeats counted")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     return parser.parse_args()
+
+
+def learns_types(name: str, *, size: str) -> bool:
+    """Whether a recipe asks for types of cells; batches are told by any cells."""
+    types, _ = load_recipe(name).design(size).told
+    return types
 
 
 def train(name: str, cells: AnnData, *, args: argparse.Namespace) -> dict:

@@ -50,11 +50,13 @@ def test_a_missing_peer_is_told_in_one_line(monkeypatch, capsys):
 
 
 def test_steps_and_data_path_are_timed(monkeypatch, capsys):
-    about = ("--cells", 40, "--recipes", "geneformer", "sccello", "--steps", 1, "--batch-cells", 8)
+    names = ("geneformer", "sccello", "scprint_style")
+    about = ("--cells", 40, "--recipes", *names, "--steps", 1, "--batch-cells", 8)
     status, found = run(pretrain.main, monkeypatch, capsys, *about, "--shape", 1, 32, 64)
     assert status == 0
-    assert found["left_out"] == ["sccello"]  # told types
-    assert sorted(found["recipes"]) == ["L1 d32 S64", "geneformer"]
+    assert found["left_out"] == ["sccello"]  # told types; scprint_style is told batches, which all cells have
+    assert sorted(found["recipes"]) == ["L1 d32 S64", "geneformer", "scprint_style"]
+    assert 0.1 < found["sorting_ratio"] < 100
     for row in found["recipes"].values():
         assert 0 < row["mfu"] < 3  # above 1 where others slow the product that the peak is measured by
         assert row["padding"] == 0  # all cells are longer than the network reads
