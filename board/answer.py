@@ -16,31 +16,40 @@ MOST = 4
 
 
 def answer(results: Results, evidence: Evidence) -> list[str]:
-    """Sentences: pre-trained ones, against all baselines, over studies; others, self-tests, lost sets."""
+    """Sentences: who is asked about, against all baselines, over studies; others, self-tests, lost sets."""
     reference = results.study.reference
     usable = {entry.id for entry in results.datasets if entry.ok}
     entrants = [c for c in evidence.comparisons if not c.control and c.dataset in usable]
     real = [c for c in entrants if not c.simulated]
     simulated = [c for c in entrants if c.simulated]
+    who, asked = _asked(results, real)
     sentences = [
-        _pretrained([c for c in real if c.pretrained], reference),
-        _by_label_source([c for c in real if c.pretrained]),
-        _against_all([c for c in real if c.pretrained]),
-        _turning([c for c in real if c.pretrained]),
+        _first(who, asked, reference),
+        _by_label_source(asked),
+        _against_all(asked),
+        _turning(asked),
         *(_over_studies(line, reference) for line in evidence.across),
-        _price(results, [c for c in real if c.pretrained]),
-        _others([c for c in real if not c.pretrained], reference),
+        _price(results, asked),
+        _others([c for c in real if c.model not in {one.model for one in asked}], reference),
         _self_tests(simulated, reference),
         *_failed(results),
     ]
     return [sentence for sentence in sentences if sentence]
 
 
-def _pretrained(found: Sequence[Comparison], reference: str) -> str:
+def _asked(results: Results, real: Sequence[Comparison]) -> tuple[str, list[Comparison]]:
+    """Whom the answer is about: the pre-trained; without any, whoever is not among the named baselines."""
+    pretrained = [c for c in real if c.pretrained]
+    if pretrained or len(results.study.baselines) < 2:
+        return "Pre-trained contestants", pretrained
+    return "Beside the baselines", [c for c in real if c.model not in results.study.baselines]
+
+
+def _first(who: str, found: Sequence[Comparison], reference: str) -> str:
     if not found:
         return "No pre-trained contestant was measured on real data."
     names = listing(sorted({c.model for c in found}))
-    asked = f"Pre-trained contestants ({names}) on real data, {count(len(found), 'comparison')}: "
+    asked = f"{who} ({names}) on real data, {count(len(found), 'comparison')}: "
     won = [c for c in found if c.word == "better"]
     if won:
         places = _places(won, among=found)

@@ -50,15 +50,60 @@
     });
   };
   // A line is about the contestant at its head.
-  document.querySelectorAll("table.sortable tbody tr").forEach((row) => {
-    row.dataset.name = row.cells[0].textContent.trim();
-  });
-  document.querySelectorAll("table.sortable").forEach(makeSortable);
+  const furnish = (root) => {
+    root.querySelectorAll("table.sortable tbody tr").forEach((row) => {
+      row.dataset.name = row.cells[0].textContent.trim();
+    });
+    root.querySelectorAll("table.sortable").forEach(makeSortable);
+  };
+  furnish(document);
+
+  // A large page left most of its tables as text. Each is made when somebody asks for it, else a few at a time.
+  // Tables out of sight are not laid out, and one that is not as high as it was thought moves those below it
+  // when it comes into sight: so the first of a kind is measured, and the others are thought to be like it.
+  const late = new Set(document.querySelectorAll(".late:has(> noscript)"));
+  const lineHeights = new Map();
+  const heightOf = (box) => {
+    const kind = box.firstElementChild.className, lines = box.querySelectorAll("tr").length || 1;
+    if (!lineHeights.has(kind)) {
+      box.style.contentVisibility = "visible";
+      lineHeights.set(kind, box.offsetHeight / lines);
+      box.style.contentVisibility = "";
+    }
+    return lines * lineHeights.get(kind);
+  };
+  const bring = (box) => {
+    late.delete(box);
+    box.innerHTML = box.firstChild.textContent;
+    furnish(box);
+    box.style.containIntrinsicBlockSize = `auto ${heightOf(box)}px`;
+  };
+  const bringAll = () => late.forEach(bring);
+  const bringTarget = (hash) => {
+    if (!hash) return;
+    const box = [...late].find((one) => one.textContent.includes(`id="${hash.slice(1)}"`));
+    if (!box) return;
+    bring(box);
+    document.getElementById(hash.slice(1))?.scrollIntoView();
+  };
+  const bringInTurn = () => {
+    const until = performance.now() + 100;
+    for (const box of late) {
+      if (performance.now() > until) break;
+      bring(box);
+    }
+    if (late.size) setTimeout(bringInTurn, 10);
+  };
+  addEventListener("load", () => setTimeout(bringInTurn, 10));
+  addEventListener("beforeprint", bringAll);
+  bringTarget(location.hash);
+
   const box = document.getElementById("filter");
   const bar = document.getElementById("filter-bar");
   const shown = document.getElementById("filter-shown");
   bar.hidden = false;
   box.addEventListener("input", () => {
+    bringAll();
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = [...document.querySelectorAll("tr[data-name]")];
     rows.forEach((row) => {
@@ -71,6 +116,7 @@
   if (weight) {
     document.getElementById("weight-bar").hidden = false;
     weight.addEventListener("input", () => {
+      bringAll();
       const bio = Number(weight.value), rest = 1 - bio;
       const say = (selector, value) =>
         document.querySelectorAll(selector).forEach((node) => { node.textContent = value.toFixed(2); });
@@ -93,6 +139,7 @@
   };
   const pairs = (list) => make("dl", "", list.flatMap(([key, text]) => [make("dt", key), make("dd", text)]));
   const runRows = (model, dataset, access) => {
+    bringTarget("#runs");
     const fits = access === "transductive" ? ["all", "none"] : ["train", "none"];
     const rows = [...document.querySelectorAll("#runs tbody tr")];
     return rows.filter((row) => row.dataset.name === model && row.cells[1].textContent === dataset
@@ -135,6 +182,7 @@
     dialog.showModal();
   };
   document.addEventListener("click", (event) => {
+    bringTarget(event.target.closest?.("a[href^='#']")?.hash ?? "");
     const link = event.target.closest?.("table[data-dataset] th a");
     if (!link) return;
     event.preventDefault();

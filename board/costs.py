@@ -23,13 +23,17 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """One contestant on one data set with one fit: mean times and highest peaks of the runs that worked."""
+    """One contestant on one data set with one fit: mean times and highest peaks of the runs that worked.
+
+    ``device`` names the machines, too; ``date`` is that of the first run and the last.
+    """
 
     dataset: str
     model: str
     fit: str
     amounts: tuple[Amount, ...]
     device: str
+    date: str
 
 
 def costs(results: Results) -> list[Cost]:
@@ -46,8 +50,16 @@ def _cost(key: tuple[str, str, str], runs: list[Run]) -> Cost:
     stages = [_mean([run.seconds(stage) for run in runs]) for stage in ("pretrain", "fit", "embed")]
     times = [_amount(value, seconds) for value in [*stages, unit_cost(runs)]]
     peaks = [_amount(_peak(runs, what), size) for what in ("peak_rss_bytes", "peak_gpu_bytes")]
-    devices = sorted({str(run.cost.get("device") or NOTHING) for run in runs})
-    return Cost(dataset=dataset, model=model, fit=fit, amounts=(*times, *peaks), device=", ".join(devices))
+    devices, dates = (sorted({str(run.cost.get(w) or NOTHING) for run in runs}) for w in ("device", "date"))
+    machines = sorted({str(run.cost["machine"]) for run in runs if run.cost.get("machine")})
+    return Cost(
+        dataset=dataset,
+        model=model,
+        fit=fit,
+        amounts=(*times, *peaks),
+        device="; ".join([", ".join(devices), *machines]),
+        date=dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}",
+    )
 
 
 def unit_cost(runs: list[Run]) -> float | None:

@@ -7,8 +7,10 @@ from markupsafe import Markup
 
 from board.costs import spent
 from board.evidence import POWER, Comparison, Evidence, smallest_detectable
+from board.family import Key
 from board.gain import FEWEST_UNITS
 from board.ranks import Ranks
+from board.remarks import Said, remarks
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
 from board.text import count, listing, number, percent, seconds
@@ -60,17 +62,22 @@ def tables(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) 
     entered = {(c.task, c.dataset, c.access) for c in evidence.comparisons if not c.control}
     keys = [key for key in entered if results.dataset(key[1]).ok]
     keys.sort(key=lambda key: (study.tasks.index(key[0]), study.datasets.index(key[1]), key[2]))
-    return [_table(results, evidence, metrics, key) for key in keys]
+    said = remarks(results)
+    return [_table(results, evidence, metrics, key, said.get(key, Said())) for key in keys]
 
 
 def _table(
-    results: Results, evidence: Evidence, metrics: Mapping[str, Metric], key: tuple[str, str, str]
+    results: Results,
+    evidence: Evidence,
+    metrics: Mapping[str, Metric],
+    key: Key,
+    said: Said,
 ) -> Table:
     task, dataset, access = key
     primary = results.study.primary[task]
     found = [c for c in evidence.comparisons if (c.task, c.dataset, c.access) == key]
     scale = _scale(found, margin=primary.margin)
-    rows = {c.model: _row(results, c, scale=scale, margin=primary.margin) for c in found}
+    rows = {c.model: _row(results, c, scale=scale, margin=primary.margin, said=said) for c in found}
     controls = sorted((c for c in found if c.control), key=_by_gain)
     above = [c for c in controls if (c.gain.value or 0) > 0]
     return Table(
@@ -79,8 +86,11 @@ def _table(
         dataset=dataset,
         access=access,
         metric=_metric_name(metrics[primary.metric], primary.readout),
-        facts=tuple(_facts(results, evidence, found, metrics[primary.metric], key)),
-        reference=_reference(results, evidence, key, scale=scale, margin=primary.margin),
+        facts=(
+            *_facts(results, evidence, found, metrics[primary.metric], key),
+            *([f"Of the values: {said.common}."] if said.common else []),
+        ),
+        reference=_reference(results, evidence, key, scale=scale, margin=primary.margin, said=said),
         contestants=tuple(rows[c.model] for c in sorted(found, key=_by_gain) if not c.control),
         controls_above=tuple(rows[c.model] for c in above),
         controls_below=tuple(rows[c.model] for c in controls if c not in above),
@@ -106,8 +116,8 @@ def _scale(found: list[Comparison], *, margin: float) -> Scale:
     return gain_scale([*(g.value for g in gains), *ends], margin=margin)
 
 
-def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row:
-    interval = c.gain.interval
+def _row(results: Results, c: Comparison, *, scale: Scale, margin: float, said: Said) -> Row:
+    interval, has = c.gain.interval, c.gain.value is not None
     runs = results.runs_of(c.model, dataset=c.dataset, access=c.access)
     cost = spent(runs)
     return Row(
@@ -130,7 +140,7 @@ def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row
         scope=" ".join(filter(None, [c.gain.scope, rivals_text(c), told(c.whitened, word=c.word)]))
         if c.decided
         else "",
-        reason="" if c.control and c.gain.value is not None else c.reason,
+        reason="; ".join(filter(None, ["" if c.control and has else c.reason, said.of(c.model)])),
         cost=seconds(cost),
         saw=listing(sorted(seen(runs)), empty="nothing"),
         runs=runs_text(runs),
@@ -141,7 +151,7 @@ def _row(results: Results, c: Comparison, *, scale: Scale, margin: float) -> Row
 
 
 def _reference(
-    results: Results, evidence: Evidence, key: tuple[str, str, str], *, scale: Scale, margin: float
+    results: Results, evidence: Evidence, key: Key, *, scale: Scale, margin: float, said: str
 ) -> Row:
     _, dataset, access = key
     sample = evidence.references[key]
@@ -158,7 +168,9 @@ def _reference(
         word="reference" if has else "no value",
         mark="",
         scope="",
-        reason="" if has else (sample.reason if sample else "it has no run here"),
+        reason=said.of(results.study.reference)
+        if has
+        else (sample.reason if sample else "it has no run here"),
         cost=seconds(cost),
         saw=listing(sorted(seen(runs)), empty="nothing"),
         runs=runs_text(runs),
@@ -173,7 +185,7 @@ def _facts(
     evidence: Evidence,
     found: list[Comparison],
     metric: Metric,
-    key: tuple[str, str, str],
+    key: Key,
 ) -> list[str]:
     entry = results.dataset(key[1])
     chance = "depends on the data" if metric.chance is None else number(metric.chance)
@@ -222,9 +234,7 @@ def _power_fact(found: list[Comparison], *, level: float) -> str:
     )
 
 
-def _ceiling_fact(
-    evidence: Evidence, found: list[Comparison], metric: Metric, key: tuple[str, str, str]
-) -> str:
+def _ceiling_fact(evidence: Evidence, found: list[Comparison], metric: Metric, key: Key) -> str:
     """The most that could be gained here: what the oracle, which knows the types, is ahead."""
     ceiling = next((c.value for c in found if c.model == "oracle"), None)
     reference = evidence.references[key]

@@ -9,7 +9,10 @@ import jinja2
 from markupsafe import Markup
 
 from board.across import FEWEST_STUDIES
+from board.advice import RULES, advices
 from board.answer import answer
+from board.boxes import Boxes
+from board.confusion import per_cent, shade
 from board.costs import costs, pictures
 from board.coverage import coverage
 from board.evidence import Evidence
@@ -38,6 +41,7 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
     metrics = list(dict.fromkeys(head.name for sheet in sheets for head in sheet.heads))
     style, script = asset("style.css"), asset("app.js")
     seen = limits(results, evidence, TABLE)
+    told, no_advice = advices(results, evidence, TABLE)
     runs_on: dict[str, list[Run]] = {}
     for run in results.runs:
         runs_on.setdefault(run.dataset, []).append(run)
@@ -46,6 +50,7 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
         .get_template("page.html.j2")
         .render(
             study=results.study,
+            boxes=Boxes(),
             tasks=TASKS,
             question=results.study.question or QUESTION.format(reference=results.study.reference),
             answer=answer(results, evidence),
@@ -58,6 +63,9 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
                 entry.id: entry.report.get("label_source") or "not stated" for entry in results.datasets
             },
             lessons=lessons(results, evidence),
+            advices=told,
+            no_advice=no_advice,
+            rules=RULES,
             summaries=summaries(results, evidence, TABLE),
             across=evidence.across,
             sheets=sheets,
@@ -98,7 +106,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(number=number, order=order, percent=percent)
+    found.filters.update(number=number, order=order, percent=percent, shade=shade, per_cent=per_cent)
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from board.confusion import Calls, Matrix, matrix, who
 from board.evidence import Evidence
 from board.family import Key
 from board.results import Results
@@ -15,10 +16,6 @@ from board.results import Results
 UNIT, TAKEN = "type:", "taken for "
 OFTEN = 0.05
 """Share of a type's cells from which on it is told what they are mostly taken for."""
-SHOWN = 4
-
-Calls = Mapping[str, Counter[str]]
-"""True type → what its cells were called, right or wrong → cells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,15 +35,14 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TypeTable:
-    """Errors by type at one task, on one data set, in one access; ``taken`` for two contestants in words."""
+    """Errors by type at one task, on one data set, in one access; and ``matrices`` of confusions."""
 
     task: str
     dataset: str
     access: str
     models: tuple[str, ...]
     lines: tuple[Line, ...]
-    shown: tuple[str, ...]
-    taken: tuple[tuple[str, tuple[str, ...]], ...]
+    matrices: tuple[Matrix, ...]
 
 
 def type_tables(results: Results, evidence: Evidence) -> list[TypeTable]:
@@ -107,7 +103,7 @@ def _table(
     types = sorted({name for own in calls.values() for name in own})
     places = list(_walk(types, report))
     numbers = {below[0]: n for n, below in enumerate((b for *_, b, leaf in places if leaf), start=1)}
-    shown = _shown(results, evidence, key, models)
+    shown = who(models, _two(results, evidence, key, models), types=len(types))
     sizes = {name: cells[*key, UNIT + name] for name in types}
     return TypeTable(
         task=key[0],
@@ -117,8 +113,7 @@ def _table(
         lines=tuple(
             _line(place, [calls[model] for model in models], numbers=numbers, sizes=sizes) for place in places
         ),
-        shown=shown,
-        taken=tuple((name, tuple(_words(name, calls[m]) for m in shown)) for name in numbers),
+        matrices=tuple(matrix(model, calls[model], list(numbers)) for model in shown),
     )
 
 
@@ -186,7 +181,7 @@ def _mostly(name: str, own: Calls, numbers: Mapping[str, int]) -> int | None:
     return numbers.get(called) if cells >= OFTEN * sum(own[name].values()) else None
 
 
-def _shown(results: Results, evidence: Evidence, key: Key, models: Sequence[str]) -> tuple[str, ...]:
+def _two(results: Results, evidence: Evidence, key: Key, models: Sequence[str]) -> tuple[str, ...]:
     """The reference, and who gained most over it."""
     gains = {
         c.model: c.gain.value
@@ -195,19 +190,3 @@ def _shown(results: Results, evidence: Evidence, key: Key, models: Sequence[str]
     }
     first = max(gains, key=lambda name: (gains[name], name), default=None)
     return tuple(name for name in (results.study.reference, first) if name in models)
-
-
-def _words(name: str, own: Calls) -> str:
-    """What a type is taken for, the most frequent first."""
-    called = own.get(name)
-    if not called or not sum(called.values()):
-        return "no answers"
-    total = sum(called.values())
-    wrong = sorted(((n, other) for other, n in called.items() if other != name and n), reverse=True)
-    told = [f"{other} {_percent(n / total)}" for n, other in wrong[:SHOWN]]
-    rest = sum(n for n, _ in wrong[SHOWN:])
-    return ", ".join([*told, *([f"others {_percent(rest / total)}"] if rest else [])]) or "nothing else"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"

@@ -1,6 +1,6 @@
 """The answer in words, for studies whose verdicts are known beforehand."""
 
-from made_up import BASE, PER_UNIT, WIGGLE, data_set, results, runs_of, unit_rows
+from made_up import BASE, PER_UNIT, WIGGLE, data_set, results, row, runs_of, unit_rows
 
 from board.answer import answer
 from board.evidence import weigh
@@ -105,3 +105,44 @@ def test_a_data_set_tells_what_could_be_found_and_gained() -> None:
     assert "Smallest detectable gain: 0.0" in facts
     assert "in 80% of cases" in facts
     assert "Room above the reference: +0.340." in facts  # 0.9 less the mean of BASE
+
+
+def test_without_pre_trained_ones_the_answer_is_about_who_is_no_baseline() -> None:
+    """``board quick``: an embedding of one's own that was fitted on these very cells."""
+    rows = [
+        r
+        for model, level in (("pca", 0), ("hvg", 0.01), ("mine", 0.2))
+        for r in unit_rows(BASE + level + (WIGGLE if level else 0), model=model, **PER_UNIT)
+    ]
+    facts = {"models": ("pca", "hvg", "mine"), "tasks": ("annotation",)}
+    study = results(rows, baselines=("pca", "hvg"), **facts)
+    text = " ".join(answer(study, weigh(study, TABLE)))
+    assert text.startswith(
+        "Beside the baselines (mine) on real data, 1 comparison: 1 better than pca (mine at"
+    )
+    assert "All other contestants on real data, 1 comparison: " in text
+    study = results(rows, **facts)
+    assert answer(study, weigh(study, TABLE))[0] == "No pre-trained contestant was measured on real data."
+
+
+def test_a_remark_on_values_stands_beside_the_gains() -> None:
+    def shown(remarks):
+        rows = [
+            r
+            for model, said in remarks.items()
+            for r in (
+                *unit_rows(BASE, model=model, **PER_UNIT),
+                row(model=model, value=0.5, reason=said, **PER_UNIT),
+            )
+        ]
+        study = results(rows, models=tuple(remarks), tasks=("annotation",))
+        return tables(study, weigh(study, TABLE), TABLE)[0]
+
+    table = shown({"pca": "2 of 9 cells unseen", "hvg": "3 of 9 cells unseen", "scvi": ""})
+    told = {one.model: one.reason for one in (table.reference, *table.contestants)}
+    assert told["pca"] == "value: 2 of 9 cells unseen"
+    assert told["hvg"].endswith("value: 3 of 9 cells unseen")
+    assert "value" not in told["scvi"]
+    alike = shown({"pca": "2 of 9 cells unseen", "hvg": "2 of 9 cells unseen"})
+    assert alike.facts[-1] == "Of the values: 2 of 9 cells unseen."
+    assert alike.reference.reason == ""

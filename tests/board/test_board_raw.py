@@ -163,6 +163,19 @@ def test_costs_are_means_of_runs_that_worked() -> None:
     assert [amount.text for amount in found.amounts] == ["–", "1 s", "0.5 s", "5 s", "1.00 GiB", "–"]
 
 
+def test_dates_and_machines_of_runs_are_told() -> None:
+    def made(day, cores):
+        return dict(run().cost) | {
+            "date": f"2026-11-{day} 10:00 UTC",
+            "machine": f"Linux x86_64, {cores} cores",
+        }
+
+    found = costs(results([], runs=[run(cost=made(21, 2)), run(seed=1, cost=made(19, 8))]))[0]
+    assert found.date == "2026-11-19 10:00 UTC to 2026-11-21 10:00 UTC"
+    assert found.device == "cpu; Linux x86_64, 2 cores; Linux x86_64, 8 cores"
+    assert costs(results([], runs=[run()]))[0].date == "–", "older records have none"
+
+
 def test_what_a_data_set_costs_is_fitting_too() -> None:
     """Harmony does all its work while it is fitted, and then embeds in no time."""
     lazy = dict(run().cost) | {"seconds": {"pretrain": None, "fit": 9.0, "embed": 0.001}}

@@ -1,11 +1,13 @@
 """Errors by type: counts from stored answers, along the tree, and on the page."""
 
 import json
+from collections import Counter
 
 import pytest
 from made_up import data_set, results, row, runs_of, unit_rows
 from written import page_text
 
+from board.confusion import matrix, per_cent, shade, who
 from board.evidence import weigh
 from board.types import type_tables
 from metrics.table import TABLE
@@ -74,11 +76,30 @@ def test_shares_are_counted_over_trainings_and_below_inner_terms(table) -> None:
     assert shares["odd"] == ((pytest.approx(0.96), None), (1.0, None)), "one in 25 is not told"
 
 
-def test_what_types_are_taken_for_is_told_of_the_reference_and_of_the_first(table) -> None:
-    assert table.shown == ("pca", "geneformer@demo")
-    words = dict(table.taken)
-    assert words["cd4"] == ("cd8 40 %, b 4 %", "b 5 %")
-    assert words["cd8"] == ("nothing else", "nothing else")
+def test_confusions_are_shares_of_each_type_in_the_order_of_the_tree(table) -> None:
+    pca, geneformer = table.matrices
+    assert (pca.model, geneformer.model) == ("pca", "geneformer@demo")
+    assert [name for name, _ in pca.lines] == ["cd4", "cd8", "b", "odd"]
+    assert dict(pca.lines)["cd4"] == pytest.approx((0.56, 0.40, 0.04, 0, 0))
+    assert dict(geneformer.lines)["cd4"] == pytest.approx((0.95, 0, 0.05, 0, 0))
+    assert not pca.others
+
+
+def test_a_name_that_no_test_cell_has_is_another_and_no_answer_is_none() -> None:
+    found = matrix("pca", {"b": Counter(b=3, gone=1)}, ["b", "cd4"])
+    assert dict(found.lines) == {"b": (0.75, 0, 0.25), "cd4": None}
+    assert found.others
+
+
+def test_many_contestants_or_types_leave_two() -> None:
+    names = [f"m{i}" for i in range(40)]
+    assert who(names, ("m0", "m7"), types=15) == ("m0", "m7")
+    assert len(who(names, ("m0", "m7"), types=10)) == 40
+
+
+def test_shares_are_whole_per_cents_and_little_is_not_nothing() -> None:
+    assert [per_cent(share) for share in (0, 0.004, 0.4, 1)] == ["", "<1", "40", "100"]
+    assert [shade(share) for share in (0, 0.004, 0.01, 0.3, 0.6, 1)] == [0, 0, 1, 2, 3, 4]
 
 
 def test_without_a_tree_types_are_a_list() -> None:
@@ -91,6 +112,7 @@ def test_the_page_shows_them_and_no_verdict_rests_on_them() -> None:
     text = page_text(study())
     assert "<td>0.56 →2</td>" in text
     assert "<i>T cell</i>" in text
+    assert '<tr><th scope="row">1 cd4</th><td class="s3">56</td><td class="s2">40</td>' in text
     rows = study().rows
     alone = rows[~rows["unit"].str.startswith("type:")]
     one, other = (
