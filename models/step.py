@@ -2,8 +2,10 @@
 
 import argparse
 import dataclasses
+import datetime
 import importlib.metadata
 import os
+import platform
 import shutil
 import signal
 import sys
@@ -132,6 +134,8 @@ def cost(done: Done, *, pretrain: float | None) -> dict[str, Any]:
     n = done.report.get("n")
     per_cell = seconds["embed"] / n if seconds["embed"] is not None and n else None
     return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "seconds": seconds,
         "peak_rss_bytes": done.peak_rss_bytes,
         "peak_gpu_bytes": done.report.get("peak_gpu_bytes"),
