@@ -15,8 +15,8 @@ class Adapter:
     and with ``workdir=`` for files that let a killed training go on where it is ``resumable``.
     ``saves``: it can be trained on a corpus, then ``save`` and ``load``. ``tells_card``: only its
     checkpoint knows its card in full. ``labelled``: it learns from labels of training cells and
-    predicts (``models.labelled.Labelled``) instead of embedding; with a corpus its class is called
-    with ``checkpoint=``, the folder of what was trained there.
+    predicts (``models.labelled.Labelled``); with a corpus its class is called with ``checkpoint=``,
+    the folder of what was trained there. ``embeds``: it has a place for each cell, before or after labels.
     """
 
     target: str
@@ -32,3 +32,4 @@ class Adapter:
     seeded: bool = False
     tells_card: bool = False
     labelled: bool = False
+    embeds: bool = True

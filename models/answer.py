@@ -27,6 +27,7 @@ def _predict(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     import pandas as pd
 
     from models.fold import read_fold
+    from models.labelled import Choosy
 
     contestant, seed = request["contestant"], request["seed"]
     cells = read_cells(Path(request["data"]) / "cells.h5ad")
@@ -36,6 +37,8 @@ def _predict(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     model = _model(request)
     train, test = cells[fold.train].copy(), cells[fold.test].copy()
     del cells
+    if isinstance(model, Choosy):
+        _model(request).check(test.copy())  # another one: what it sees of the test cells is forgotten
     answers = list(_answers(model, fold, train, test, seed=seed))
     found = [answer for answer in answers if "table" in answer]
     if found:

@@ -38,9 +38,9 @@ class Contestant:
     ``target`` is the ``module:attr`` that runs. ``options`` are checked and complete. ``fits`` says on
     whose counts it is fitted, one run each; with a ``corpus`` that is ``none`` but for who is fine-tuned.
     ``timeout`` is in seconds. ``card`` is what is known before it runs. ``labelled``: it learns from
-    labels of training cells and predicts. ``head`` is the classifier that stands on its embedding where
-    it is given labels; null where it has its own. ``trained_as``: whose training on the corpus it
-    starts from, its own but where it is fine-tuned.
+    labels of training cells and predicts. ``embeds``: it can be asked for an embedding. ``head`` is the
+    classifier that stands on its embedding where it is given labels; null where it has its own.
+    ``trained_as``: whose training on the corpus it starts from, its own but where it is fine-tuned.
     """
 
     name: str
@@ -57,13 +57,9 @@ class Contestant:
     timeout: float | None
     card: ModelCard
     labelled: bool = False
+    embeds: bool = True
     head: str | None = DEFAULT_HEAD
     trained_as: str | None = None
-
-    @property
-    def embeds(self) -> bool:
-        """Whether it is asked for an embedding: who does not learn from labels, and a network that does."""
-        return not self.labelled or (self.adapter == "finetuned" and self.options["finetune"] != "head")
 
     @property
     def predicts(self) -> bool:
@@ -161,6 +157,7 @@ def _contestant(
         timeout=entry.get("timeout"),
         card=card,
         labelled=adapter.labelled or "head" in entry,
+        embeds=adapter.embeds and "head" not in entry and options.get("finetune") != "head",
         head=None if adapter.labelled else entry.get("head", DEFAULT_HEAD),
     )
 

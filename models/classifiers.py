@@ -12,13 +12,12 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import recall_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from contract.errors import NotApplicable
 from models.labelled import Labels, Prediction
-from models.validation import validation_cells
+from models.validation import choose, validation_cells
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +38,7 @@ HEADS: Mapping[str, Head] = {
     "logistic": Head(
         build=lambda value, seed: LogisticRegression(C=value, max_iter=1000),
         name="C",
-        values=(1.0, 0.1, 0.01),
+        values=(1.0, 0.03, 30.0),
         linear=True,
     ),
     "svm": Head(
@@ -84,24 +83,17 @@ def classify(head: str, Z: np.ndarray, labels: Labels, Z_test: np.ndarray, *, se
         Z, Z_test = _common_scale(Z, Z_test)
     Z, label = Z[given], known.label.astype(str)
     validation = validation_cells(known.unit, given=known.given)
-    value = kind.values[0]
-    if len(set(label[~validation])) > 1 and validation.any():
-        gains = [_held_out(kind, v, Z, label, validation, seed=seed) for v in kind.values]
-        value = kind.values[int(np.argmax(gains))]
+
+    def name(value: float) -> np.ndarray:
+        fit = ~validation
+        classes, probability, _ = _predict(kind, value, Z[fit], label[fit], Z[validation], seed=seed)
+        return np.array(classes)[probability.argmax(axis=1)]
+
+    value = choose(kind.values, label, validation, name=name)
     found = _predict(kind, value, Z, label, Z_test, seed=seed)
     return Prediction(
         classes=found[0], probabilities=found[1], unseen_score=found[2], chosen={kind.name: value}
     )
-
-
-def _held_out(
-    kind: Head, value: float, Z: np.ndarray, label: np.ndarray, validation: np.ndarray, *, seed: int
-) -> float:
-    """Balanced accuracy over the types of the validation cells."""
-    fit = ~validation
-    classes, probability, _ = _predict(kind, value, Z[fit], label[fit], Z[validation], seed=seed)
-    answer, true = np.array(classes)[probability.argmax(axis=1)], label[validation]
-    return recall_score(true, answer, average="macro", labels=sorted(set(true)))
 
 
 def _predict(
@@ -127,13 +119,15 @@ def _predict(
 
 
 def _common_scale(Z: np.ndarray, Z_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre by the training cells, and divide by one scale: their root mean variance over columns.
+    """Centre by the training cells, and divide by one scale: the root of the columns' mean variance.
 
-    One scale a column would blow up the columns that hold next to nothing. By few labels that costs
-    more than half of what logistic regression on PCA is worth (``docs/LOG.md``).
+    Columns that are constant in training say nothing, and become 0. One scale a column would blow up
+    those that hold next to nothing: by few labels that costs more than half of what logistic regression
+    on PCA is worth (``docs/LOG.md``).
     """
-    centre, spread = Z.mean(axis=0), float(np.sqrt(Z.var(axis=0).mean()))
-    scale = 1 / spread if spread > 0 else 0.0
+    centre, spread = Z.mean(axis=0), Z.std(axis=0)
+    varies = spread > 1e-12 * np.maximum(1.0, np.abs(centre))
+    scale = varies / np.sqrt(np.mean(spread[varies] ** 2)) if varies.any() else np.zeros(len(spread))
     return (Z - centre) * scale, (Z_test - centre) * scale
 
 

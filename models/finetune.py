@@ -99,18 +99,18 @@ class FineTuned:
         )
         return fine_tune(encoder, cells, Z, held_out=held_out, tuning=tuning, **about)
 
-    def predict(self, cells: AnnData) -> Prediction:
-        """Name the cells; their embedding is that of the fine-tuned network, none where it did not learn.
+    def check(self, cells: AnnData) -> None:
+        """Raise ``NotApplicable`` if the network cannot read the cells, such as those of another species."""
+        self.base.read(cells)
 
-        ``unseen_score`` is 1 − the highest probability.
-        """
-        tuned, Z = self._learnt, self.embed(cells)
-        probabilities = tuned.readout.probabilities(Z)
+    def predict(self, cells: AnnData) -> Prediction:
+        """Name the cells; ``unseen_score`` is 1 − the highest probability."""
+        tuned = self._learnt
+        probabilities = tuned.readout.probabilities(self.embed(cells))
         return Prediction(
             classes=self._classes,
             probabilities=probabilities,
             unseen_score=1 - probabilities.max(axis=1),
-            embedding=None if self.options.finetune == "head" else Z,
             curve=tuned.curve,
             chosen=tuned.chosen,
         )

@@ -50,22 +50,23 @@ class Prediction:
 
     ``classes`` (C) are sorted; ``probabilities`` (M, C) lie in 0 to 1, a row adds up to 1;
     ``unseen_score`` (M,) is higher for a cell that looks less like any training type, on any scale.
-    ``embedding`` (M, D) float32 is where the test cells lie after training, if anywhere. ``curve``
-    holds the rows of a training curve (numbers by name), ``chosen`` the hyper-parameters that a
+    ``curve`` holds the rows of a training curve (numbers by name), ``chosen`` the hyper-parameters that a
     search on training units took.
     """
 
     classes: Sequence[str]
     probabilities: np.ndarray
     unseen_score: np.ndarray
-    embedding: np.ndarray | None = None
     curve: Sequence[dict[str, float]] = ()
     chosen: dict[str, float | int | str] | None = None
 
 
 @runtime_checkable
 class Labelled(Protocol):
-    """A contestant that learns from labels. Cells come in as for an ``Embedder``, never with a label."""
+    """A contestant that learns from labels. Cells come in as for an ``Embedder``, never with a label.
+
+    One that has a place for each cell after training also has ``embed(cells)``, as an ``Embedder`` does.
+    """
 
     card: ModelCard
 
@@ -74,6 +75,17 @@ class Labelled(Protocol):
 
     def predict(self, cells: "AnnData") -> Prediction:
         """Name M cells; rows in input order."""
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A contestant that can tell before it learns that it will not be able to read the test cells.
+
+    It saves hours of training. The one that is asked is thrown away, and another one learns.
+    """
+
+    def check(self, cells: "AnnData") -> None:
+        """Raise ``NotApplicable`` if no prediction of these cells is possible, whatever is learnt."""
 
 
 def predict_checked(model: Labelled, cells: "AnnData", *, told: Collection[str]) -> Prediction:
@@ -93,8 +105,6 @@ def predict_checked(model: Labelled, cells: "AnnData", *, told: Collection[str])
         raise ContractError("prediction", found=f"classes {classes}", expected="sorted, each once")
     _check_array("probabilities", found.probabilities, shape=(n, len(classes)))
     _check_array("unseen_score", found.unseen_score, shape=(n,))
-    if found.embedding is not None:
-        _check_array("embedding", found.embedding, shape=(n, *np.shape(found.embedding)[1:2]))
     low, high = found.probabilities.min(initial=0.0), found.probabilities.max(initial=0.0)
     off = float(np.abs(found.probabilities.sum(axis=1) - 1).max(initial=0.0))
     if low < 0 or high > 1 + ROUNDING or off > ROUNDING:

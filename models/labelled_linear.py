@@ -1,8 +1,14 @@
-"""Linear baselines that see the labels from the first step on: CellTypist's way, and Souza and Mehta's."""
+"""Linear baselines that see the labels from the first step on: CellTypist's way, and Souza and Mehta's.
 
+Their inverse penalty is chosen among as many values, on the same validation units, as that of any head;
+the published one, 1, is the first.
+"""
+
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import scipy.linalg
 import scipy.sparse as sp
 from anndata import AnnData
@@ -10,12 +16,15 @@ from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LogisticRegression
 
 from contract.errors import NotApplicable
+from models.classifiers import HEADS
 from models.labelled import Labels, Prediction
 from models.normalise import find_genes, log_normalised
 from models.options import CellTypistOptions, SouzaMehtaOptions
 from models.rank_normal import normal_scores
 from models.registry import ADAPTERS
+from models.validation import choose, validation_cells
 
+STRENGTHS = HEADS["logistic"].values
 ITERATIONS = 1000
 CLIP = 10.0
 
@@ -26,7 +35,7 @@ class CellTypist:
     After 10.1126/science.abl5197 (Teichlab/celltypist): the second round keeps the ``top_genes`` of the
     largest coefficients of each type. Values beyond 10 standard deviations are cut. Fitted exactly, where
     the published first round is a stochastic descent; one model of all types, where the published
-    one is one against the rest.
+    one is one against the rest. The first round has the published penalty, the second the chosen one.
     """
 
     card = ADAPTERS["celltypist_style"].card
@@ -36,21 +45,28 @@ class CellTypist:
         self.genes: list[str] = []
         self.mean = self.scale = np.zeros(0)
         self.model: LogisticRegression | None = None
+        self.chosen: dict[str, float] = {}
 
     def fit(self, train: AnnData, *, labels: Labels, seed: int) -> Self:
         """Learn from the labelled cells; means and spreads are those of all training cells."""
-        label = _labels(labels)
+        label, validation = _labels(labels), _validation(labels)
         values = log_normalised(train)
         mean, variance = _moments(values)
         there = np.flatnonzero(variance > 0)
         found = _standardised(values[labels.given][:, there], mean[there], variance[there] ** 0.5)
-        first = _logistic(self.options.strength).fit(found, label)
-        best = np.argsort(-np.abs(first.coef_), axis=1, kind="stable")[:, : self.options.top_genes]
-        chosen = np.unique(best)
-        kept = there[chosen]
+        found = found.astype(np.float32)
+        strength = _chosen(label, validation, lambda fit: found[:, self._best(found[fit], label[fit])])
+        best = self._best(found, label)
+        kept = there[best]
         self.genes, self.mean, self.scale = train.var_names[kept].tolist(), mean[kept], variance[kept] ** 0.5
-        self.model = _logistic(self.options.strength).fit(found[:, chosen], label)
+        self.model, self.chosen = _logistic(strength).fit(found[:, best], label), {"C": strength}
         return self
+
+    def _best(self, found: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Columns with the largest coefficients of each type, in order."""
+        first = _logistic(STRENGTHS[0]).fit(found, label)
+        order = np.argsort(-np.abs(first.coef_), axis=1, kind="stable")
+        return np.unique(order[:, : self.options.top_genes])
 
     def predict(self, cells: AnnData) -> Prediction:
         """Name the cells; a gene that they lack counts as its mean."""
@@ -58,7 +74,7 @@ class CellTypist:
         found = np.zeros((cells.n_obs, len(self.genes)))
         values = log_normalised(cells)[:, columns]
         found[:, there] = _standardised(values, self.mean[there], self.scale[there])
-        return _said(self.model, found)
+        return _said(self.model, found, chosen=self.chosen)
 
 
 class SouzaMehta:
@@ -76,33 +92,51 @@ class SouzaMehta:
         self.mean = self.scale = np.zeros(0)
         self.axes = np.zeros((0, 0))
         self.model: LogisticRegression | None = None
+        self.chosen: dict[str, float] = {}
 
     def fit(self, train: AnnData, *, labels: Labels, seed: int) -> Self:
         """Learn from the training cells; ``seed`` changes nothing."""
-        label = _labels(labels)
+        label, validation = _labels(labels), _validation(labels)
         scores = normal_scores(sp.csr_matrix(train.X)).dense()
-        told = scores[labels.given]
+        rows = np.flatnonzero(labels.given)
+
+        def components(fit: np.ndarray) -> np.ndarray:
+            self._fit_axes(scores, rows[fit], label[fit], names=train.var_names)
+            return self._components(scores[rows][:, train.var_names.get_indexer(self.genes)])
+
+        strength = _chosen(label, validation, components, balanced=True)
+        values = components(np.ones(len(label), dtype=bool))
+        self.model, self.chosen = _logistic(strength, balanced=True).fit(values, label), {"C": strength}
+        return self
+
+    def _fit_axes(self, scores: np.ndarray, rows: np.ndarray, label: np.ndarray, *, names: pd.Index) -> None:
+        """Choose genes by these labelled rows of ``scores`` (N, G), components by all of them."""
+        told = scores[rows]
         differs = f_classif(told, label)[0] if len(label) > len(set(label)) else told.var(axis=0)
         worth = np.where((scores.var(axis=0) > 0) & np.isfinite(differs), differs, -1.0)
         kept = np.sort(np.argsort(-worth, kind="stable")[: self.options.n_genes])
         kept = kept[worth[kept] >= 0]
         if not len(kept):
             raise NotApplicable("the cells to be fitted are all alike")
-        self.genes = train.var_names[kept].tolist()
+        self.genes = names[kept].tolist()
         self.mean, self.scale = scores[:, kept].mean(axis=0), scores[:, kept].std(axis=0)
         self.axes = _whitening((scores[:, kept] - self.mean) / self.scale, most=self.options.components)
-        self.model = LogisticRegression(max_iter=ITERATIONS, class_weight="balanced")
-        self.model.fit(self._embed(told[:, kept]), label)
-        return self
 
     def predict(self, cells: AnnData) -> Prediction:
-        """Name the cells; a gene that they lack counts as its mean. ``embedding`` holds the components."""
+        """Name the cells; a gene that they lack counts as its mean."""
+        return _said(self.model, self._places(cells), chosen=self.chosen)
+
+    def embed(self, cells: AnnData) -> np.ndarray:
+        """Components (N, ≤ components), float32."""
+        return self._places(cells).astype(np.float32)
+
+    def _places(self, cells: AnnData) -> np.ndarray:
         there, columns = find_genes(cells, self.genes)
         scores = np.tile(self.mean, (cells.n_obs, 1))
         scores[:, there] = normal_scores(sp.csr_matrix(cells.X)).columns(columns).dense()
-        return _said(self.model, self._embed(scores), show=True)
+        return self._components(scores)
 
-    def _embed(self, scores: np.ndarray) -> np.ndarray:
+    def _components(self, scores: np.ndarray) -> np.ndarray:
         return (scores - self.mean) / self.scale @ self.axes
 
 
@@ -112,8 +146,34 @@ def _labels(labels: Labels) -> np.ndarray:
     return labels.label[labels.given].astype(str)
 
 
-def _logistic(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=ITERATIONS)
+def _validation(labels: Labels) -> np.ndarray:
+    """Mask of the validation cells among the labelled ones."""
+    known = labels.take(labels.given)
+    return validation_cells(known.unit, given=known.given)
+
+
+def _chosen(
+    label: np.ndarray,
+    validation: np.ndarray,
+    values_by: Callable[[np.ndarray], np.ndarray],
+    *,
+    balanced: bool = False,
+) -> float:
+    """The inverse penalty; ``values_by`` gives all labelled cells (N, ·) as learned from a mask of them."""
+    if not validation.any() or len(set(label[~validation])) < 2:
+        return STRENGTHS[0]
+    fit = ~validation
+    values = values_by(fit)
+
+    def name(strength: float) -> np.ndarray:
+        return _logistic(strength, balanced=balanced).fit(values[fit], label[fit]).predict(values[validation])
+
+    return choose(STRENGTHS, label, validation, name=name)
+
+
+def _logistic(strength: float, *, balanced: bool = False) -> LogisticRegression:
+    weight = "balanced" if balanced else None
+    return LogisticRegression(C=strength, max_iter=ITERATIONS, class_weight=weight)
 
 
 def _moments(values: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +199,7 @@ def _whitening(values: np.ndarray, *, most: int) -> np.ndarray:
     return axes * np.sqrt(n / power)
 
 
-def _said(model: LogisticRegression | None, values: np.ndarray, *, show: bool = False) -> Prediction:
+def _said(model: LogisticRegression | None, values: np.ndarray, *, chosen: dict[str, float]) -> Prediction:
     if model is None:
         raise RuntimeError("fit comes first")
     probability = model.predict_proba(values)
@@ -147,5 +207,5 @@ def _said(model: LogisticRegression | None, values: np.ndarray, *, show: bool = 
         classes=[str(name) for name in model.classes_],
         probabilities=probability,
         unseen_score=1 - probability.max(axis=1),
-        embedding=values.astype(np.float32) if show else None,
+        chosen=chosen,
     )

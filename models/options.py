@@ -92,10 +92,16 @@ class ScviOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CellTypistOptions:
-    """``strength``: inverse L2 penalty (published: 1); the second round keeps ``top_genes`` of each type."""
+class ScanviOptions(ScviOptions):
+    """scVI as above, then ``epochs_with_labels`` with the labels that are told, and the others unknown."""
 
-    strength: float = _number(1.0, least=1e-6, most=1e6)
+    epochs_with_labels: int = _number(10, least=1, most=100_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellTypistOptions:
+    """The second round keeps ``top_genes`` of each type (published: 300)."""
+
     top_genes: int = _number(300, least=1, most=100_000)
 
 

@@ -40,6 +40,7 @@ def _baseline(
     tolerance: float = 1e-4,
     note: str = "",
     labelled: bool = False,
+    embeds: bool = True,
 ) -> Adapter:
     return Adapter(
         target=target,
@@ -49,6 +50,7 @@ def _baseline(
         options=kind,
         saves=saves,
         labelled=labelled,
+        embeds=embeds,
         card=ModelCard(
             name=about,
             source=source,
@@ -138,6 +140,18 @@ ADAPTERS: dict[str, Adapter] = {
         saw=("counts", "train_labels"),
         labelled=True,
     ),
+    "scanvi": _baseline(
+        "models.scanvi:Scanvi",
+        "scANVI",
+        kind=options.ScanviOptions,
+        source="10.15252/msb.20209620",
+        license="BSD-3-Clause",
+        fits=("train",),
+        stochastic=True,
+        saves=False,
+        saw=("counts", "batch", "train_labels"),
+        labelled=True,
+    ),
     "celltypist_style": _baseline(
         "models.labelled_linear:CellTypist",
         "CellTypist's way: logistic regression on genes, twice",
@@ -148,6 +162,7 @@ ADAPTERS: dict[str, Adapter] = {
         saves=False,
         saw=("counts", "train_labels"),
         labelled=True,
+        embeds=False,
     ),
     "souza_mehta": _baseline(
         "models.labelled_linear:SouzaMehta",

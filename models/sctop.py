@@ -51,18 +51,19 @@ class ScTop:
         return self
 
     def predict(self, cells: AnnData) -> Prediction:
-        """Types by the largest share; ``embedding`` (M, C) holds the shares.
+        """Types by the largest share, which is no probability: the softmax over them is not calibrated."""
+        shares = self._shares(cells)
+        return Prediction(
+            classes=self.classes, probabilities=softmax(shares, axis=1), unseen_score=-shares.max(axis=1)
+        )
 
-        A share is no probability: the softmax over them is not calibrated.
-        """
+    def embed(self, cells: AnnData) -> np.ndarray:
+        """Shares of the C types, float32 (N, C)."""
+        return self._shares(cells).astype(np.float32)
+
+    def _shares(self, cells: AnnData) -> np.ndarray:
         there, columns = find_genes(cells, self.genes)
         basis = normal_scores(self.profiles[:, there]).dense()
         scores = normal_scores(sp.csr_matrix(cells.X)[:, columns])
         product = scores.above @ basis.T + np.outer(scores.rest, basis.sum(axis=1))
-        shares = np.linalg.lstsq(basis @ basis.T, product.T, rcond=None)[0].T
-        return Prediction(
-            classes=self.classes,
-            probabilities=softmax(shares, axis=1),
-            unseen_score=-shares.max(axis=1),
-            embedding=shares.astype(np.float32),
-        )
+        return np.linalg.lstsq(basis @ basis.T, product.T, rcond=None)[0].T

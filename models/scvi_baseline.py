@@ -25,6 +25,12 @@ BATCH = 128
 DROPOUT = 0.1
 LONGEST = 400
 EPOCH_CELLS = 20_000
+QUIET = {
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+    "logger": False,
+}
 
 
 class Scvi:
@@ -51,31 +57,16 @@ class Scvi:
         NotApplicable
             If fewer than two cells can be trained on.
         """
-        cells = train[np.argsort(train.obs_names.to_numpy(dtype=str))]
-        self.genes = choose_genes(cells, n_genes=self.options.n_genes)
-        table = AnnData(
-            X=_counts(cells, self.genes), obs=cells.obs[["batch"]].astype(str).astype("category").copy()
-        )
-        speaks = np.asarray(table.X.sum(axis=1)).ravel() > 0
-        if speaks.sum() < 2:
-            raise NotApplicable(f"{int(speaks.sum())} cell(s) with a count in the chosen genes")
-        if not speaks.all():
-            print(f"scvi: {int((~speaks).sum())} of {len(speaks)} cells without a count are not trained on")
-        self.encoder = _train(table[speaks].copy(), self.options, seed=seed).eval().cpu()
+        self.genes = choose_genes(in_one_order(train), n_genes=self.options.n_genes)
+        model = trained(training_table(train, self.genes), self.options, seed=seed)
+        self.encoder = model.module.z_encoder.eval().cpu()
         return self
 
     def embed(self, cells: AnnData) -> np.ndarray:
         """Latent means (N, latent), float32."""
         if self.encoder is None:
             raise RuntimeError("fit or load comes first")
-        counts = _counts(cells, self.genes)
-        values = np.empty((cells.n_obs, self.options.latent), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, cells.n_obs, ROWS):
-                block = torch.from_numpy(counts[start : start + ROWS].toarray())
-                hidden = self.encoder.encoder(torch.log1p(block))
-                values[start : start + ROWS] = self.encoder.mean_encoder(hidden).numpy()
-        return values
+        return encoded(self.encoder, counts_of_genes(cells, self.genes))
 
     def save(self, state: Path) -> None:
         """Write the encoder's weights, the genes and the options."""
@@ -101,7 +92,31 @@ class Scvi:
         return self
 
 
-def _counts(cells: AnnData, genes: list[str]) -> sp.csr_matrix:
+def in_one_order(train: AnnData) -> AnnData:
+    """The same cells sorted by name, so that the order in which they come changes nothing."""
+    return train[np.argsort(train.obs_names.to_numpy(dtype=str))]
+
+
+def training_table(train: AnnData, genes: list[str]) -> AnnData:
+    """Counts and batches of the cells that can be trained on, sorted by name.
+
+    Raises
+    ------
+    NotApplicable
+        If fewer than two cells have a count in the chosen genes.
+    """
+    cells = in_one_order(train)
+    obs = cells.obs[["batch"]].astype(str).astype("category")
+    table = AnnData(X=counts_of_genes(cells, genes), obs=obs.copy())
+    speaks = np.asarray(table.X.sum(axis=1)).ravel() > 0
+    if speaks.sum() < 2:
+        raise NotApplicable(f"{int(speaks.sum())} cell(s) with a count in the chosen genes")
+    if not speaks.all():
+        print(f"scvi: {int((~speaks).sum())} of {len(speaks)} cells without a count are not trained on")
+    return table[speaks].copy()
+
+
+def counts_of_genes(cells: AnnData, genes: list[str]) -> sp.csr_matrix:
     """Counts (N, G) of the fitted genes as float32, zero where the cells lack one."""
     there, columns = find_genes(cells, genes)
     pick = sp.csr_matrix(
@@ -110,10 +125,9 @@ def _counts(cells: AnnData, genes: list[str]) -> sp.csr_matrix:
     return sp.csr_matrix(cells.X, dtype=np.float32) @ pick
 
 
-def _train(table: AnnData, options: ScviOptions, *, seed: int) -> Encoder:
+def trained(table: AnnData, options: ScviOptions, *, seed: int) -> scvi.model.SCVI:
+    """scVI fitted on all cells of a table of counts and batches."""
     epochs = options.epochs or min(LONGEST, max(1, round(LONGEST * EPOCH_CELLS / table.n_obs)))
-    # A last batch of one cell would have no variance to normalise by.
-    batch_size = next(size for size in range(BATCH, 1, -1) if table.n_obs % size != 1)
     scvi.settings.seed = seed
     scvi.settings.verbosity = logging.ERROR
     for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric"):
@@ -134,15 +148,27 @@ def _train(table: AnnData, options: ScviOptions, *, seed: int) -> Encoder:
             accelerator="cuda" if torch.cuda.is_available() else "cpu",
             devices=1,
             train_size=1.0,
-            batch_size=batch_size,
+            batch_size=batch_size(table.n_obs),
             early_stopping=False,
             plan_kwargs={"n_epochs_kl_warmup": epochs},
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,
-            logger=False,
+            **QUIET,
         )
-    return model.module.z_encoder
+    return model
+
+
+def batch_size(*sizes: int) -> int:
+    """128, or the next smaller number that leaves no batch of one of so many cells: it has no variance."""
+    return next((size for size in range(BATCH, 1, -1) if all(n % size != 1 for n in sizes)), BATCH)
+
+
+def encoded(encoder: Encoder, counts: sp.csr_matrix) -> np.ndarray:
+    """Latent means (N, latent), float32, of counts (N, G)."""
+    blocks = []
+    with torch.inference_mode():
+        for start in range(0, counts.shape[0], ROWS):
+            block = torch.from_numpy(counts[start : start + ROWS].toarray())
+            blocks.append(encoder.mean_encoder(encoder.encoder(torch.log1p(block))).numpy())
+    return np.concatenate(blocks)
 
 
 def _encoder(options: ScviOptions, *, n_genes: int) -> Encoder:

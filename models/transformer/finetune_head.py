@@ -29,9 +29,10 @@ class Head(nn.Module):
 
 
 class Readout(Head):
-    """Columns standardised by the training cells, then one linear map.
+    """Centred and brought to one common scale by the training cells, then one linear map.
 
-    A column that is constant in training says nothing there and counts as 0.
+    The scale is the root of the columns' mean variance, as of every linear head: one scale a column would
+    blow up those that hold next to nothing. A column that is constant in training counts as 0.
     """
 
     centre: Tensor
@@ -40,8 +41,8 @@ class Readout(Head):
     def __init__(self, Z: np.ndarray, *, classes: int) -> None:
         super().__init__()
         centre, spread = Z.mean(axis=0, dtype=np.float64), Z.std(axis=0, dtype=np.float64)
-        constant = spread <= 1e-6 * np.maximum(1.0, np.abs(centre))
-        scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, spread))
+        varies = spread > 1e-6 * np.maximum(1.0, np.abs(centre))
+        scale = varies / np.sqrt(np.mean(spread[varies] ** 2)) if varies.any() else np.zeros(len(spread))
         self.register_buffer("centre", torch.from_numpy(centre).float())
         self.register_buffer("scale", torch.from_numpy(scale).float())
         self.linear = nn.Linear(Z.shape[1], classes)

@@ -18,6 +18,8 @@ MODELS = """models:
   pca: {adapter: pca, options: {n_genes: 60, components: 8}}
   pca_knn: {adapter: pca, head: knn, options: {n_genes: 60, components: 8}}
   hvg_svm: {adapter: hvg, head: svm, options: {n_genes: 60}}
+  souza_mehta: {adapter: souza_mehta, options: {n_genes: 80, components: 10}}
+  celltypist_style: {adapter: celltypist_style}
   harmony: {adapter: harmony}
 """
 

@@ -8,7 +8,7 @@ from labelled_cells import simulate
 from contract.errors import NotApplicable
 from models.labelled import Labels, predict_checked
 from models.labelled_linear import CellTypist, SouzaMehta
-from models.options import CellTypistOptions, SouzaMehtaOptions
+from models.options import CellTypistOptions, ScanviOptions, SouzaMehtaOptions
 
 CELLS, TRUTH = simulate()
 TRAIN = TRUTH["donor"].isin(["d0", "d1", "d2", "d3"]).to_numpy()
@@ -17,7 +17,11 @@ TRAIN = TRUTH["donor"].isin(["d0", "d1", "d2", "d3"]).to_numpy()
 def make(name: str):
     if name == "celltypist":
         return CellTypist(CellTypistOptions(top_genes=10))
-    return SouzaMehta(SouzaMehtaOptions(n_genes=80, components=10))
+    if name == "souza_mehta":
+        return SouzaMehta(SouzaMehtaOptions(n_genes=80, components=10))
+    from models.scanvi import Scanvi
+
+    return Scanvi(ScanviOptions(n_genes=80, latent=5, layers=1, hidden=32, epochs=60, epochs_with_labels=30))
 
 
 def told(truth, *, few: bool = False) -> Labels:
@@ -35,8 +39,10 @@ def accuracy(found, truth) -> float:
     return float((answer[known] == label[known]).mean())
 
 
-@pytest.mark.parametrize("name", ["celltypist", "souza_mehta"])
-@pytest.mark.parametrize("few", [False, True], ids=["all", "few"])
+@pytest.mark.parametrize(
+    ("name", "few"),
+    [(name, few) for name in ("celltypist", "souza_mehta") for few in (False, True)] + [("scanvi", True)],
+)
 def test_held_out_donors_are_named(name, few) -> None:
     truth = TRUTH[TRAIN].reset_index(drop=True)
     labels = told(truth, few=few)
@@ -59,7 +65,7 @@ def test_genes_that_the_test_cells_lack_count_as_their_mean(name) -> None:
         model.predict(strange)
 
 
-@pytest.mark.parametrize("name", ["celltypist", "souza_mehta"])
+@pytest.mark.parametrize("name", ["celltypist", "souza_mehta", "scanvi"])
 def test_one_type_cannot_be_learned(name) -> None:
     truth = TRUTH[TRAIN].reset_index(drop=True).assign(label="B cell")
     with pytest.raises(NotApplicable, match=r"1 type\(s\)"):

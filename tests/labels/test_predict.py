@@ -1,6 +1,7 @@
 """The door of contestants that are given labels: what they are handed, and what they may answer."""
 
 import dataclasses
+import shutil
 
 import anndata as ad
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 from labelled_cells import simulate
 
 from contract.cli import dispatch
-from contract.errors import UserError
+from contract.errors import NotApplicable, UserError
 from contract.files import read_json, write_json
 from contract.outcome import Outcome
+from models import answer
 from models.__main__ import COMMANDS
-from models.answer import _predict as answer_fold
 from models.baselines import Pca
-from models.catalogue import find_contestant
+from models.catalogue import find_contestant, read_models
 from models.classifiers import HEADS, classify
 from models.door import ContractError
 from models.fold import read_fold
@@ -147,7 +148,7 @@ def test_few_labels_do_not_fit_the_embedder_anew(fold, prepared, models, tmp_pat
         "state": None,
         "work": str(tmp_path),
     }
-    report = answer_fold(request, tmp_path)
+    report = answer._predict(request, tmp_path)
     assert len(fits) == 1
     table = pd.read_parquet(tmp_path / "predictions.parquet")
     truth = pd.read_parquet(prepared / "truth.parquet").set_index("cell")["label"]
@@ -155,6 +156,28 @@ def test_few_labels_do_not_fit_the_embedder_anew(fold, prepared, models, tmp_pat
     assert right["all"] > 0.9
     assert right["one"] < right["all"]
     assert set(report["questions"]) == {"all", "one"}
+
+
+def test_who_cannot_read_the_test_cells_learns_nothing(fold, prepared, models, tmp_path, monkeypatch) -> None:
+    """It is asked before it learns, and who is asked never learns: it has seen the test cells."""
+    seen = []
+
+    class Refuses:
+        card = None
+
+        def check(self, cells) -> None:
+            seen.append((self, set(cells.obs["donor"])))
+            raise NotApplicable("no word of it")
+
+        def fit(self, train, *, labels, seed):
+            raise AssertionError("it learns")
+
+    monkeypatch.setattr(answer, "_model", lambda request: Refuses())
+    contestant = dataclasses.asdict(find_contestant(models, "pca")[0])
+    request = {"contestant": contestant, "seed": 0, "data": str(prepared), "fold": str(fold)}
+    with pytest.raises(NotApplicable, match="no word of it"):
+        answer._predict(request, tmp_path)
+    assert [donors for _, donors in seen] == [{"d4", "d5"}]
 
 
 def test_predict_by_hand(fold, prepared, models, tmp_path) -> None:
@@ -169,6 +192,28 @@ def test_predict_by_hand(fold, prepared, models, tmp_path) -> None:
     table = pd.read_parquet(out / "predictions.parquet")
     assert len(table) == 160
     assert not list(out.glob("fold-*"))
+
+
+def test_an_embedding_after_labels_knows_those_of_training_cells_alone(prepared, models, tmp_path) -> None:
+    """All labels of test cells are changed: the same embedding, to the bit."""
+    changed = tmp_path / "data" / "toy"
+    shutil.copytree(prepared, changed)
+    truth = pd.read_parquet(changed / "truth.parquet")
+    other = truth["label"].where(truth["part"] == "train", "B cell")
+    truth.assign(label=other).to_parquet(changed / "truth.parquet")
+    found = {}
+    for data in (prepared, changed):
+        out = tmp_path / data.parent.name
+        words = ["--models", str(models), "--model", "souza_mehta", "--fit", "train"]
+        argv = ["embed", *words, "--data", str(data), "--out", str(out)]
+        assert dispatch("models", COMMANDS, about="", argv=argv) == 0
+        assert read_json(out / "outcome.json")["status"] == "ok"
+        found[data] = np.load(out / "embedding.npy")
+    assert found[prepared].shape == (240, 10)
+    np.testing.assert_array_equal(found[prepared], found[changed])
+    contestants = read_models(models).contestants
+    assert not contestants["celltypist_style"].embeds
+    assert not contestants["pca_knn"].embeds
 
 
 @pytest.mark.parametrize("name", ["oracle", "harmony"])

@@ -12,12 +12,14 @@ from contract.files import read_json, sha256, write_json
 from contract.outcome import Outcome
 from models.__main__ import COMMANDS
 from models.catalogue import read_models
+from models.classifiers import HEADS
 from models.finetune import FineTuned
 from models.finetune_options import FineTuneOptions
 from models.labelled import Labelled, Labels, predict_checked
 from models.options import RecipeOptions
 from models.pretrained import Pretrained
 from models.training_labels import read_training_labels, write_training_labels
+from models.transformer.finetune_search import STRENGTHS
 
 BASE = {"recipe": "geneformer", "size": "tiny", "budget_cells": 240}
 
@@ -63,13 +65,15 @@ def test_it_passes_the_door_and_learns(part, state, told):
     assert (answers == truth).mean() > 0.8
     np.testing.assert_allclose(found.unseen_score, 1 - found.probabilities.max(1))
     assert ("rate" in found.chosen) == (part != "head")
-    assert (found.embedding is None) == (part == "head")
-    if found.embedding is not None:
-        assert found.embedding.dtype == np.float32
-        assert np.abs(found.embedding - before).max() > 1e-3
+    moved = np.abs(model.embed(test) - before).max()
+    assert (moved > 1e-3) == (part != "head")
     np.testing.assert_array_equal(model.base.embed(test), before)
     assert "train_labels" in model.card.saw
     assert model.card.pretrained_on == ("toy",)
+
+
+def test_the_frozen_probe_is_searched_like_any_logistic_head():
+    assert HEADS["logistic"].values == STRENGTHS
 
 
 def test_same_seed_same_answer_whatever_was_asked_before(state, told):
@@ -114,6 +118,8 @@ def test_what_cannot_be_learnt_is_not_applicable(state, told, cells_of):
     mouse = cells_of(160, organism="Mus musculus")
     with pytest.raises(NotApplicable, match="corpus is Homo sapiens"):
         contestant(state).fit(mouse, labels=labels, seed=0)
+    with pytest.raises(NotApplicable, match="corpus is Homo sapiens"):
+        contestant(state).check(mouse)
 
 
 def test_a_recipe_that_pools_its_input_says_so(state, told, tmp_path):

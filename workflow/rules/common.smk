@@ -143,7 +143,12 @@ if GPU is None:
 
 
 def is_trained(wildcards):
-    return CONTESTANTS[wildcards.model].adapter in ("recipe", "finetuned", "scvi")
+    return CONTESTANTS[wildcards.model].adapter in (
+        "recipe",
+        "finetuned",
+        "scvi",
+        "scanvi",
+    )
 
 
 def gpu_if_needed(wildcards):
