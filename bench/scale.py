@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 TYPES = ("CL:0000895", "CL:0000897", "CL:0000900", "CL:0000623", "CL:0000788", "CL:0000860")
-STEPS = ("simulate", "prepare", "embed pca", "embed hvg", "score pca")
+STEPS = ("simulate", "prepare", "embed hvg", "embed pca", "score pca", "page")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -116,13 +116,16 @@ def _commands(folder: Path) -> dict[str, list[str]]:
         "simulate": ["atlas", "fetch", *entry, "--out", data / "source.json"],
         "prepare": ["atlas", "prepare", *entry, "--source", data / "source.json", "--out", data],
     }
-    for model in ("pca", "hvg"):
+    for model in ("hvg", "pca"):
         what = ["--models", ROOT / "models.yaml", "--model", model, "--fit", "train"]
         out = folder / "embeddings" / model
         commands[f"embed {model}"] = ["models", "embed", *what, "--data", data, "--out", out]
     what = ["--study", folder / "study.yaml", "--dataset", "atlas", "--data", data, "--embeddings", pca]
     kept = ["--cache", folder / "cache", "--out", folder / "scores.parquet"]
     commands["score pca"] = ["tasks", "score", *what, *kept]
+    what = ["--study", folder / "study.yaml", "--scores", folder / "scores.parquet"]
+    made = ["--reports", data / "report.json", "--out", folder / "leaderboard"]
+    commands["page"] = ["board", "page", *what, *made]
     return {step: [sys.executable, "-m", *map(str, words)] for step, words in commands.items()}
 
 
