@@ -12,6 +12,12 @@ from models.registry import ADAPTERS
 from tasks.study import Study
 from workflow.fingerprint import module_file
 
+STREAMS = frozenset(
+    {"noise", "constant", "random_projection", "shuffled", "batch_only", "oracle", "ontology_oracle"}
+    | {"hvg", "pca", "harmony", "recipe"}
+)
+"""Adapters that read the cells a block at a time: a file need not fit into their memory."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Run:

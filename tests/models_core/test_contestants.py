@@ -21,6 +21,7 @@ from models.oracles import OntologyOracle, layout, ontology_distances
 from models.protocol import Embedder, Trainable
 from models.registry import ADAPTERS
 from models.scvi_baseline import Scvi
+from workflow.plan import STREAMS
 
 OUTSIDE = ("recipe", "command", "file")
 HERE = [name for name, adapter in ADAPTERS.items() if name not in OUTSIDE and not adapter.labelled]
@@ -242,6 +243,11 @@ def test_oracles_without_labels(cells, truth) -> None:
         make("ontology_oracle", cells, truth.assign(ontology_id=None)).embed(cells)
     with pytest.raises(UserError, match="no row for cell"):
         make("oracle", cells, truth.iloc[1:]).embed(cells)
+
+
+def test_the_workflow_asks_for_memory_as_the_classes_read() -> None:
+    found = {name for name, a in ADAPTERS.items() if getattr(load_class(a.target), "streams", False)}
+    assert found == STREAMS
 
 
 def test_unknown_classes() -> None:

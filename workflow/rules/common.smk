@@ -12,7 +12,7 @@ from models.registry import ADAPTERS
 from workflow.config import load
 from workflow.fingerprint import adapter_fingerprint, fingerprint
 from workflow.lock import ONLY_LOOKING, hold_unless_parent_does
-from workflow.plan import as_text, predictions, runs, used_corpora
+from workflow.plan import STREAMS, as_text, predictions, runs, used_corpora
 
 STUDY, DATASETS, CATALOGUE, PATHS = load(config, home=Path(workflow.basedir))
 CONTESTANTS = CATALOGUE.contestants
@@ -132,6 +132,11 @@ def last_attempt(wildcards, attempt):
 def growing(attempt, mb):
     """Memory that each attempt asks for; no more than any node has, where nothing is run."""
     return 2000 if attempt == len(ATTEMPTS) else attempt * mb
+
+
+def copies(model, *, most):
+    """How often a contestant holds its cells in memory, at most; at least names and embedding are held."""
+    return 1 if CONTESTANTS[model].adapter in STREAMS else most
 
 
 # One job at a time may use the GPU, where there is one; the profile says how many there are. On a cluster

@@ -30,7 +30,12 @@ rule pretrain:
     resources:
         last_attempt=last_attempt,
         mem_mb=lambda wildcards, input, attempt: growing(
-            attempt, max(4000, 10 * input.size_mb)
+            attempt,
+            max(
+                4000,
+                copies(f"{wildcards.model}@{wildcards.corpus}", most=10)
+                * input.size_mb,
+            ),
         ),
         runtime="48h",
         gpu=GPU,
@@ -83,7 +88,7 @@ rule embed:
     resources:
         last_attempt=last_attempt,
         mem_mb=lambda wildcards, input, attempt: growing(
-            attempt, max(2000, 20 * input.size_mb)
+            attempt, max(2000, copies(wildcards.model, most=20) * input.size_mb)
         ),
         runtime="12h",
         gpu=gpu_if_needed,
