@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise UserError("--seed", found=str(args.seed), expected="0 or more")
     number, count = (int(os.environ.get(name, least)) for name, least in (("RANK", 0), ("WORLD_SIZE", 1)))
-    if number:
+    if count > 1 and number:
         return _assist(args, contestant, catalogue)
     forget(args.out, FILES)
     if count > 1:
