@@ -139,6 +139,27 @@ def test_columns_and_types(home: Path, rows: pd.DataFrame) -> None:
     assert len(schema.names) == 21
 
 
+def test_an_embedding_after_fine_tuning_is_marked_and_measured_on_held_out_donors(
+    home: Path, rows: pd.DataFrame, cells: Cells, embeddings, tmp_path: Path
+) -> None:
+    """Nonsense in the place of the training cells, whose labels were learned, changes no value."""
+    Z = np.where((cells.part == "test")[:, None], embeddings["blurred"], 9.0 * embeddings["noise"])
+    options = {"finetune": "lora"}
+    folder = write_run(tmp_path, Z.astype(np.float32), model="pca", fit="train", options=options)
+    assert score(home, runs=[folder], out="tuned", tasks=("integration",)) == 0
+    found = pd.read_parquet(home / "scores" / "tuned.parquet")
+    assert set(found.adaptation) == {"fine_tuned"}
+    assert set(found.access) == {"inductive"}
+    found, plain = (
+        table[(table.task == "integration") & (table.geometry == "as_is") & (table.model == "pca")]
+        for table in (found, rows[rows.access == "inductive"])
+    )
+    assert set(plain.adaptation) == {"fitted"}
+    values = [part.set_index(["metric", "unit"])[["value", "n"]].sort_index() for part in (found, plain)]
+    pd.testing.assert_frame_equal(*values)
+    assert found[found.metric == "silhouette_label"].n.max() == (cells.part == "test").sum()
+
+
 def test_no_null_without_a_reason(rows: pd.DataFrame) -> None:
     assert (rows.value.notna() == (rows.status == "ok")).all()
     assert rows[rows.status != "ok"].reason.str.len().gt(0).all()
