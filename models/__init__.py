@@ -7,7 +7,7 @@
 ``baselines``  HVG and PCA of ``variable_genes``      ``harmony``, ``scvi_baseline``  the other two
 ``outside``    a command or a ready-made array        ``pretrained`` transformers that are trained here
 ``embed``, ``pretrain``  commands; both are a ``step`` that ``supervise`` runs in a ``child``
-``normalise``  log-normalised counts
+``normalise``  log-normalised counts                 ``scvi_training``  what needs scvi-tools
 ``labelled``   contestants that are given labels; ``fold``, ``predict``, ``answer``  their step
 ``classifiers``, ``headed``  a head on any embedding; ``validation`` the units that choose for it
 ``build``      from an entry to an embedder           ``state``      fitted baselines on disk

@@ -12,15 +12,8 @@ from contract.errors import NotApplicable
 from models.labelled import Labels, Prediction
 from models.options import ScanviOptions
 from models.registry import ADAPTERS
-from models.scvi_baseline import (
-    QUIET,
-    batch_size,
-    counts_of_genes,
-    encoded,
-    in_one_order,
-    trained,
-    training_table,
-)
+from models.scvi_baseline import Layers, counts_of_genes, encoded
+from models.scvi_training import QUIET, batch_size, in_one_order, layers_of, trained, training_table
 from models.variable_genes import choose_genes
 
 UNKNOWN = "(no label is told)"
@@ -43,6 +36,7 @@ class Scanvi:
         self.genes: list[str] = []
         self.classes: list[str] = []
         self.module: torch.nn.Module | None = None
+        self._layers: Layers = []
         self._columns: list[int] = []
         self._base: tuple[list[str], int, scvi.model.SCVI, AnnData] | None = None
 
@@ -68,6 +62,7 @@ class Scanvi:
         order = list(model.adata_manager.get_state_registry("labels").categorical_mapping)
         self._columns = [order.index(name) for name in self.classes]
         self.module = model.module.eval().cpu()
+        self._layers = layers_of(self.module.z_encoder)
         return self
 
     def _taught(self, label: np.ndarray, *, seed: int) -> scvi.model.SCANVI:
@@ -102,7 +97,7 @@ class Scanvi:
 
     def embed(self, cells: AnnData) -> np.ndarray:
         """Latent means (N, latent), float32."""
-        return encoded(self._trained.z_encoder, counts_of_genes(cells, self.genes))
+        return encoded(self._layers, counts_of_genes(cells, self.genes))
 
     @property
     def _trained(self) -> torch.nn.Module:

@@ -1,0 +1,98 @@
+"""Training scVI with scvi-tools, whose import takes ten seconds: only who trains pays them."""
+
+import logging
+import warnings
+
+import numpy as np
+import scvi
+import torch
+from anndata import AnnData
+from scvi.nn import Encoder
+
+from contract.errors import NotApplicable
+from models.options import ScviOptions
+from models.scvi_baseline import Layers, counts_of_genes
+
+BATCH = 128
+DROPOUT = 0.1
+LONGEST = 400
+EPOCH_CELLS = 20_000
+QUIET = {
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+    "logger": False,
+}
+
+
+def in_one_order(train: AnnData) -> AnnData:
+    """The same cells sorted by name, so that the order in which they come changes nothing."""
+    return train[np.argsort(train.obs_names.to_numpy(dtype=str))]
+
+
+def training_table(train: AnnData, genes: list[str]) -> AnnData:
+    """Counts and batches of the cells that can be trained on, sorted by name.
+
+    Raises
+    ------
+    NotApplicable
+        If fewer than two cells have a count in the chosen genes.
+    """
+    cells = in_one_order(train)
+    obs = cells.obs[["batch"]].astype(str).astype("category")
+    table = AnnData(X=counts_of_genes(cells, genes), obs=obs.copy())
+    speaks = np.asarray(table.X.sum(axis=1)).ravel() > 0
+    if speaks.sum() < 2:
+        raise NotApplicable(f"{int(speaks.sum())} cell(s) with a count in the chosen genes")
+    if not speaks.all():
+        print(f"scvi: {int((~speaks).sum())} of {len(speaks)} cells without a count are not trained on")
+    return table[speaks].copy()
+
+
+def trained(table: AnnData, options: ScviOptions, *, seed: int) -> scvi.model.SCVI:
+    """scVI fitted on all cells of a table of counts and batches."""
+    epochs = options.epochs or min(LONGEST, max(1, round(LONGEST * EPOCH_CELLS / table.n_obs)))
+    scvi.settings.seed = seed
+    scvi.settings.verbosity = logging.ERROR
+    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice of lightning on workers and loggers
+        scvi.model.SCVI.setup_anndata(table, batch_key="batch")
+        model = scvi.model.SCVI(
+            table,
+            n_hidden=options.hidden,
+            n_latent=options.latent,
+            n_layers=options.layers,
+            dropout_rate=DROPOUT,
+            gene_likelihood=options.likelihood,
+        )
+        model.train(
+            max_epochs=epochs,
+            accelerator="cuda" if torch.cuda.is_available() else "cpu",
+            devices=1,
+            train_size=1.0,
+            batch_size=batch_size(table.n_obs),
+            early_stopping=False,
+            plan_kwargs={"n_epochs_kl_warmup": epochs},
+            **QUIET,
+        )
+    return model
+
+
+def batch_size(*sizes: int) -> int:
+    """128, or the next smaller number that leaves no batch of one of so many cells: it has no variance."""
+    return next((size for size in range(BATCH, 1, -1) if all(n % size != 1 for n in sizes)), BATCH)
+
+
+def layers_of(encoder: Encoder) -> Layers:
+    """The way to the latent mean; each batch norm, as training left it, is part of the layer before it."""
+    layers = []
+    weights = {name: value.double().cpu() for name, value in encoder.state_dict().items()}
+    for number, block in enumerate(encoder.encoder.fc_layers):
+        of = {name: weights[f"encoder.fc_layers.Layer {number}.{name}"] for name in block.state_dict()}
+        scale = of["1.weight"] / torch.sqrt(of["1.running_var"] + block[1].eps)
+        bias = (of["0.bias"] - of["1.running_mean"]) * scale + of["1.bias"]
+        layers.append(((of["0.weight"] * scale[:, None]).T, bias))
+    layers.append((weights["mean_encoder.weight"].T, weights["mean_encoder.bias"]))
+    return [(weight.float().numpy(), bias.float().numpy()) for weight, bias in layers]
