@@ -17,7 +17,7 @@ from board.intervals import signed_rank
 from board.results import Results, Run
 from board.verdict import SHOWN_WORDS
 from metrics.table import Metric
-from tasks.beforehand import FEWEST_DATASETS, UNIT
+from tasks.table import BEFOREHAND, FEWEST_DATASETS
 
 FEWEST_STUDIES = FEWEST_DATASETS
 LEVEL = 0.95
@@ -129,7 +129,7 @@ def cases(
 def beforehand(results: Results, *, access: str) -> dict[tuple[str, str], dict[str, float]]:
     """(data set, contestant) → ``knn`` and ``rogi`` of its training units, the means over trainings."""
     rows = results.rows
-    rows = rows[(rows["unit"] == UNIT) & (rows["access"] == access) & (rows["status"] == "ok")]
+    rows = rows[(rows["unit"] == BEFOREHAND) & (rows["access"] == access) & (rows["status"] == "ok")]
     names = rows["metric"].map({"balanced_accuracy": "knn", "rogi_xd": "rogi"})
     means = rows.groupby([rows["dataset"], rows["model"], names])["value"].mean()
     found: dict[tuple[str, str], dict[str, float]] = {}

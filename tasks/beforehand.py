@@ -12,9 +12,7 @@ from tasks.annotation import sampling_unit
 from tasks.cells import Cells
 from tasks.measured import Measured, measure
 from tasks.probes import knn
-
-FEWEST_DATASETS = 10
-UNIT = "train"
+from tasks.table import BEFOREHAND
 
 
 def score_beforehand(Z: np.ndarray, cells: Cells) -> list[Measured]:
@@ -27,9 +25,13 @@ def score_beforehand(Z: np.ndarray, cells: Cells) -> list[Measured]:
     Z, label, n = np.asarray(Z, dtype=np.float64)[fit], cells.label[fit].astype(str), int(fit.sum())
     unit = sampling_unit(cells)[fit].astype(str)
     return [
-        measure("rogi_xd", lambda: roughness(Z, label), n=n, unit=UNIT),
+        measure("rogi_xd", lambda: roughness(Z, label), n=n, unit=BEFOREHAND),
         measure(
-            "balanced_accuracy", lambda: left_out_accuracy(Z, label, unit), n=n, unit=UNIT, readout="knn"
+            "balanced_accuracy",
+            lambda: left_out_accuracy(Z, label, unit),
+            n=n,
+            unit=BEFOREHAND,
+            readout="knn",
         ),
     ]
 

@@ -20,7 +20,7 @@ from contract.files import write_json
 from contract.outcome import Outcome
 from metrics import Undefined
 from tasks.annotation import score_annotation
-from tasks.beforehand import FEWEST_DATASETS, score_beforehand
+from tasks.beforehand import score_beforehand
 from tasks.belongs import read_own_runs
 from tasks.cells import Cells, prepared_outcome, read_cells
 from tasks.exposure import overlap_of
@@ -35,7 +35,7 @@ from tasks.runs import Run, read_overlaps
 from tasks.score_labels import score_predictions
 from tasks.side_by_side import side_by_side
 from tasks.study import Study, read_study
-from tasks.table import TASKS, Primary
+from tasks.table import FEWEST_DATASETS, TASKS, Primary
 
 # Beyond so many cells an embedding is worth all cores, and memory is too dear for several at once.
 MANY_CELLS = 50_000

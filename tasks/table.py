@@ -46,6 +46,11 @@ BATCH = ("bras", "ilisi", "kbet", "graph_connectivity", "pcr_comparison")
 ANNOTATION = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "lcad", "lcad_errors", "ece")
 NOVELTY = ("auroc", "aupr", "fpr95", "lcad")
 
+# What is known of an embedding before its test (`tasks/beforehand.py`): the unit of these rows, and how many
+# data sets a study needs before they are measured, and weighed on the page.
+BEFOREHAND = "train"
+FEWEST_DATASETS = 10
+
 TASKS = {
     "integration": Task(
         id="integration",
