@@ -91,10 +91,13 @@ def advices(results: Results, evidence: Evidence, metrics: Mapping[str, Metric])
                         record=pick("record", None, [case for own in studies.values() for case in own]),
                     )
                 )
-    needed = (
-        f"it takes {FEWEST_STUDIES} studies of real cells with two contestants or more, and there are {most}"
+    real = len({study_of(entry) for entry in results.datasets if not entry.simulated})
+    there = (
+        f"there are {real}"
+        if real < FEWEST_STUDIES
+        else f"of {real} only {most} have all that the rules go by"
     )
-    return found, "" if found else needed
+    return found, "" if found else f"it takes {FEWEST_STUDIES} studies of real cells, and {there}"
 
 
 def cases(
