@@ -28,6 +28,7 @@ class Scvi:
     """
 
     card = ADAPTERS["scvi"].card
+    rowwise = True
 
     def __init__(self, options: ScviOptions) -> None:
         self.options = options
