@@ -180,7 +180,7 @@ def make_repeatable(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")  # unlike its like, without loading torch's compiler
         torch.set_num_threads(_threads())
 
 

@@ -223,14 +223,15 @@ def repeatable(device: torch.device) -> Iterator[None]:
     need an environment variable set before CUDA starts, and cost speed; there, runs agree to
     rounding.
     """
-    before = torch.are_deterministic_algorithms_enabled()
+    before = torch.get_deterministic_debug_mode()
     filling = torch.utils.deterministic.fill_uninitialized_memory
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.use_deterministic_algorithms(before or device.type == "cpu")
+        # `use_deterministic_algorithms` does the same, and loads torch's compiler first: seconds.
+        torch.set_deterministic_debug_mode("error" if device.type == "cpu" else before)
         torch.utils.deterministic.fill_uninitialized_memory = False
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before)
+            torch.set_deterministic_debug_mode(before)
             torch.utils.deterministic.fill_uninitialized_memory = filling
