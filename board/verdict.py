@@ -25,6 +25,8 @@ def bar(
             continue
         exposure = (run.overlap or {}).get("exposure")
         named = run.card.get("pretrained_on")
+        if exposure == "unknown" and run.dataset not in (named or ()):
+            return "exposure unknown: no zero-shot verdict", run.overlap["reason"]
         if exposure not in (None, "none") or run.dataset in (named or ()):
             why = (run.overlap or {}).get("reason") or "its card names this data set"
             shown = str(exposure or "pretrained_on").replace("_", " ")

@@ -192,11 +192,14 @@ def test_controls_bear_no_verdict() -> None:
     assert found["oracle"] == found["noise"] == "control"
 
 
-@pytest.mark.parametrize("exposure", ["study_shared", "test_cells_seen"])
-def test_in_corpus_shows_value_and_interval_but_no_verdict(exposure) -> None:
+@pytest.mark.parametrize(
+    ("exposure", "word"),
+    [("study_shared", "in corpus"), ("test_cells_seen", "in corpus"), ("unknown", "exposure unknown")],
+)
+def test_exposed_contestants_show_value_and_interval_but_no_verdict(exposure, word) -> None:
     own = [one for model in MODELS for one in runs_of(model, exposure=exposure)]
     found = compared(whole_family(), model="geneformer@demo", models=MODELS, runs=own)
-    assert found.word == "in corpus: no zero-shot verdict"
+    assert found.word == f"{word}: no zero-shot verdict"
     assert found.gain.interval is not None
     assert "made up" in found.reason
 
