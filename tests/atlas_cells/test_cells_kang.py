@@ -37,13 +37,17 @@ def _found(data: Path, corpus: str, target: str) -> dict:
     """Compare, with the citations taken out: the cells alone have to betray the study."""
     member, path = read_member(data / corpus, part="all"), data / f"corpus-{corpus}.h5ad"
     told = facts([member], join([member], path, name="c"), name="c", digest=None) | {"studies": ["another"]}
-    return overlap(
-        ad.read_h5ad(path, backed="r"),
-        told,
-        target=ad.read_h5ad(data / target / "cells.h5ad"),
-        parts=pd.read_parquet(data / target / "split.parquet")["part"].to_numpy(dtype=str),
-        report=read_json(data / target / "report.json"),
-    )
+    gathered = ad.read_h5ad(path, backed="r")
+    try:
+        return overlap(
+            gathered,
+            told,
+            target=ad.read_h5ad(data / target / "cells.h5ad"),
+            parts=pd.read_parquet(data / target / "split.parquet")["part"].to_numpy(dtype=str),
+            report=read_json(data / target / "report.json"),
+        )
+    finally:
+        gathered.file.close()  # the next test gathers it anew
 
 
 @pytest.mark.parametrize(("corpus", "target"), list(itertools.permutations(KANG, 2)))

@@ -3,6 +3,7 @@
 import made_up as m
 import pytest
 
+from board.boxes import Boxes
 from board.evidence import weigh
 from board.export import SCHEMA, export
 from board.family import accesses, entries, learned_from
@@ -113,6 +114,7 @@ def test_random_cells_are_marked(folds) -> None:
     found = results()
     found.rows["split"] = protocol.name if folds else PROTOCOL.name
     page = environment().get_template("learning.html.j2")
-    text = page.render(lessons=lessons(found, weighed(found)), study=found.study, tasks=TASKS)
+    about = {"lessons": lessons(found, weighed(found)), "study": found.study, "tasks": TASKS}
+    text = page.render(boxes=Boxes(), **about)
     assert ("values are too good" in text) == bool(folds)
     assert "10 labels a type" in text
