@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, default=Path("results/cache"), help="folder for ontology vectors"
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many cores to use (default: 1)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="contestants at once (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="parquet file of score rows")
 
 
@@ -136,7 +136,7 @@ def score_runs(
         rows = list(_rows(study, run, listed=listed, cells=cells, prepared=prepared, knowledge=knowledge))
         return rows, time.perf_counter() - started
 
-    if len(cells) > MANY_CELLS:
+    if len(cells) > MANY_CELLS and jobs > 1:
         os.environ["OMP_NUM_THREADS"], jobs = str(jobs), 1
     found: list[dict[str, Any]] = []
     for number, (rows, seconds) in enumerate(side_by_side(score, len(runs), jobs=jobs), start=1):

@@ -1,5 +1,7 @@
 """The linear readout of cell vectors: the frozen probe, and where every fine-tuning starts."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,12 +11,12 @@ MAX_ITERATIONS = 500
 TOLERANCE = 1e-7
 
 
-class Head(nn.Module):
+class Head(nn.Module, ABC):
     """What reads classes off cell vectors: (B, D) → logits (B, C), in float32 also under autocast."""
 
+    @abstractmethod
     def logits(self, cells: Tensor) -> Tensor:
         """Float32 cell vectors → logits; each head says how."""
-        raise NotImplementedError
 
     def forward(self, cells: Tensor) -> Tensor:
         """Cell vectors (B, D) → logits (B, C)."""
