@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # snakefmt looks for shfmt, and the rules for python, on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A study starts Python some two hundred times: each would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo   set up if needed, run the demo study, print where its page is"

@@ -14,7 +14,7 @@ from workflow.fingerprint import module_file
 
 STREAMS = frozenset(
     {"noise", "constant", "random_projection", "shuffled", "batch_only", "oracle", "ontology_oracle"}
-    | {"hvg", "pca", "harmony", "recipe"}
+    | {"hvg", "pca", "harmony", "rank_pca", "weighted_vectors", "recipe"}
 )
 """Adapters that read the cells a block at a time: a file need not fit into their memory."""
 
@@ -56,12 +56,12 @@ def predictions(study: Study, contestants: Mapping[str, Contestant]) -> list[Pre
         for dataset in (study.datasets if study.by_protocol else ())
         for name in study.models
         if contestants[name].predicts
-        for seed in (study.seeds if contestants[name].stochastic else study.seeds[:1])
+        for seed in _seeds(study, contestants[name])
     ]
 
 
 def runs(study: Study, contestants: Mapping[str, Contestant]) -> list[Run]:
-    """All embeddings of a study; deterministic contestants run once, with seed 0.
+    """All embeddings of a study.
 
     There are none where no task asks for one, nor of contestants that only learn from labels.
     """
@@ -71,8 +71,13 @@ def runs(study: Study, contestants: Mapping[str, Contestant]) -> list[Run]:
         for name in study.models
         if contestants[name].embeds
         for fit in contestants[name].fits
-        for seed in (study.seeds if contestants[name].stochastic else study.seeds[:1])
+        for seed in _seeds(study, contestants[name])
     ]
+
+
+def _seeds(study: Study, contestant: Contestant) -> tuple[int, ...]:
+    """Seed 0 alone where others would change nothing, and for controls: no verdict rests on them."""
+    return study.seeds if contestant.stochastic and not contestant.control else study.seeds[:1]
 
 
 def check_references(

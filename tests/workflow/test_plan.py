@@ -27,7 +27,7 @@ def test_seeds_and_fits(catalogues) -> None:
         assert plan[dataset, "scvi", "train"] == len(study.seeds)
         assert plan[dataset, "harmony", "all"] == 1
         assert plan[dataset, "harmony", "train"] == 0
-        assert plan[dataset, "noise", "none"] == len(study.seeds)
+        assert plan[dataset, "noise", "none"] == 1  # a control
         assert plan[dataset, "geneformer@demo", "none"] == len(study.seeds)
     assert len(runs(study, catalogue.contestants)) == len(set(runs(study, catalogue.contestants)))
 
