@@ -5,18 +5,21 @@ Emergent-Behaviors-in-Biology/Linear-representations-for-scRNA-seq-data; facts o
 """
 
 import dataclasses
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from anndata import AnnData
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.special import ndtri
 
 from contract.errors import NotApplicable
+from models.cells_file import Cells, blocks_of
 from models.normalise import find_genes
 from models.options import RankOptions
 from models.registry import ADAPTERS
@@ -90,7 +93,7 @@ class RankPca:
     """
 
     card = ADAPTERS["rank_pca"].card
-    rowwise = True
+    streams = rowwise = True
 
     def __init__(self, options: RankOptions) -> None:
         self.options = options
@@ -98,29 +101,32 @@ class RankPca:
         self.mean, self.scale = np.zeros(0), np.zeros(0)
         self.loadings = np.zeros((0, 0))
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
-        """Choose genes and find their components; ``seed`` changes nothing. O(Z · components).
+    def fit(self, train: Cells, *, seed: int) -> Self:
+        """Choose genes and find their components; ``seed`` changes nothing.
+
+        Two readings of the cells, memory of a block. The scores lie in a temporary file (``TMPDIR``),
+        8 bytes a value, which the solver reads once a step: O(Z · components).
 
         Raises
         ------
         NotApplicable
             If the cells do not vary.
         """
-        counts = sp.csr_matrix(train.X)
-        scores = normal_scores(counts)
-        allowed = np.asarray((counts > 0).sum(axis=0)).ravel() > 0
+        mean, variance, expressed = _moments(train)
+        allowed = expressed & (variance > NOISE_FLOOR * variance.max(initial=0.0))
         if "in_all" in train.var:
             allowed &= train.var["in_all"].to_numpy(dtype=bool)
-        mean, variance = _moments(scores)
-        usable = np.flatnonzero(allowed & (variance > NOISE_FLOOR * variance.max(initial=0.0)))
+        usable = np.flatnonzero(allowed)
         if not len(usable):
             raise NotApplicable("the cells to be fitted are all alike")
         chosen = np.sort(usable[np.argsort(-variance[usable], kind="stable")[: self.options.n_genes]])
         self.genes = train.var_names[chosen].tolist()
         self.mean, self.scale = mean[chosen], variance[chosen] ** -0.5
-        self.loadings = _whitening(
-            scores.columns(chosen), self.mean, self.scale, most=self.options.components
-        )
+        with tempfile.TemporaryFile() as file:
+            scores = SpilledScores(file)
+            for block in blocks_of(train, "ranks"):
+                scores.append(normal_scores(sp.csr_matrix(block.X)).columns(chosen))
+            self.loadings = _whitening(scores, self.mean, self.scale, most=self.options.components)
         return self
 
     def embed(self, cells: AnnData) -> np.ndarray:
@@ -147,23 +153,56 @@ class RankPca:
         return self
 
 
-def _moments(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each gene's scores (G,)."""
-    rest, above, n = scores.rest, scores.above, len(scores.rest)
-    mean = np.asarray(above.mean(axis=0)).ravel() + rest.mean()
-    square = np.asarray(above.multiply(above).sum(axis=0)).ravel() + 2 * (above.T @ rest) + rest @ rest
-    return mean, np.maximum(square / n - mean**2, 0.0)
+class SpilledScores:
+    """Normal scores in a file, as float32; iterated over, they come back in the blocks that went in."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._blocks: list[tuple[np.ndarray, np.ndarray, tuple[int, int]]] = []
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells N, genes G."""
+        return sum(shape[0] for *_, shape in self._blocks), self._blocks[0][2][1]
+
+    def append(self, scores: Scores) -> None:
+        """Add cells at the end."""
+        above = scores.above
+        above.data.astype(np.float32).tofile(self._file)
+        above.indices.astype(np.int32).tofile(self._file)
+        self._blocks.append((scores.rest, above.indptr, above.shape))
+
+    def __iter__(self) -> Iterator[Scores]:
+        self._file.seek(0)
+        for rest, ends, shape in self._blocks:
+            data = np.fromfile(self._file, dtype=np.float32, count=ends[-1]).astype(np.float64)
+            indices = np.fromfile(self._file, dtype=np.int32, count=ends[-1])
+            yield Scores(rest, sp.csr_matrix((data, indices, ends), shape=shape))
 
 
-def _whitening(scores: Scores, mean: np.ndarray, scale: np.ndarray, *, most: int) -> np.ndarray:
+def _moments(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and variance of each gene's scores (G,), and whether any cell expresses it."""
+    n, total, square = 0, np.zeros(cells.n_vars), np.zeros(cells.n_vars)
+    expressed = np.zeros(cells.n_vars, dtype=bool)
+    for block in blocks_of(cells, "moments of ranks"):
+        scores = normal_scores(sp.csr_matrix(block.X))
+        rest, above = scores.rest, scores.above
+        n += len(rest)
+        total += np.asarray(above.sum(axis=0)).ravel() + rest.sum()
+        square += np.asarray(above.multiply(above).sum(axis=0)).ravel() + 2 * (above.T @ rest) + rest @ rest
+        expressed[above.indices] = True  # what is stored was above 0
+    mean = total / n
+    return mean, np.maximum(square / n - mean**2, 0.0), expressed
+
+
+def _whitening(scores: SpilledScores, mean: np.ndarray, scale: np.ndarray, *, most: int) -> np.ndarray:
     """Right singular vectors (G, C ≤ most) of the standardised scores, over their standard deviations."""
-    n, genes = scores.above.shape
-    size = min(n, genes)
-    if size <= 2 * most:
-        _, strength, right = scipy.linalg.svd((scores.dense() - mean) * scale, full_matrices=False)
+    n, genes = scores.shape
+    if min(n, genes) <= 2 * most:
+        _, strength, right = scipy.linalg.svd(_triangle(scores, mean, scale), full_matrices=False)
     else:
-        _, strength, right = svds(_standardised(scores, mean, scale), k=most, v0=np.ones(size))
-        strength, right = strength[::-1], right[::-1]
+        squares, right = eigsh(_scatter(scores, mean, scale), k=most, v0=np.ones(genes))
+        strength, right = np.sqrt(np.maximum(squares, 0.0))[::-1], right.T[::-1]
     real = strength[:most] ** 2 > NOISE_FLOOR * n * genes
     strength, right = strength[:most][real], right[:most][real]
     if not len(strength):
@@ -172,16 +211,23 @@ def _whitening(scores: Scores, mean: np.ndarray, scale: np.ndarray, *, most: int
     return (right * (signs * np.sqrt(n) / strength)[:, None]).T
 
 
-def _standardised(scores: Scores, mean: np.ndarray, scale: np.ndarray) -> LinearOperator:
-    """The standardised scores (N, G) as an operator, so that zeros stay unstored."""
-    rest, above = scores.rest, scores.above
+def _triangle(scores: SpilledScores, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """R (≤ G, G) of the standardised scores' QR decomposition: it has their right singular vectors."""
+    found = np.zeros((0, len(mean)))
+    for block in scores:
+        found = scipy.linalg.qr(np.vstack([found, (block.dense() - mean) * scale]), mode="r")[0][: len(mean)]
+    return found
 
-    def forth(x: np.ndarray) -> np.ndarray:
+
+def _scatter(scores: SpilledScores, mean: np.ndarray, scale: np.ndarray) -> LinearOperator:
+    """The standardised scores' inner products (G, G) as an operator, so that zeros stay unstored."""
+
+    def times(x: np.ndarray) -> np.ndarray:
         x = scale * x.ravel()
-        return above @ x + rest * x.sum() - mean @ x
+        found = np.zeros(len(mean))
+        for block in scores:
+            y = block.above @ x + block.rest * x.sum() - mean @ x
+            found += block.above.T @ y + block.rest @ y - mean * y.sum()
+        return scale * found
 
-    def back(y: np.ndarray) -> np.ndarray:
-        y = y.ravel()
-        return scale * (above.T @ y + rest @ y - mean * y.sum())
-
-    return LinearOperator(above.shape, matvec=forth, rmatvec=back, dtype=np.float64)
+    return LinearOperator((len(mean), len(mean)), matvec=times, dtype=np.float64)

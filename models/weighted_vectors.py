@@ -8,12 +8,14 @@ import numpy as np
 from anndata import AnnData
 
 from contract.errors import NotApplicable
+from models.cells_file import Cells
 from models.gene_table import read_gene_table
 from models.normalise import find_genes, log_normalised
 from models.options import GeneVectorOptions
 from models.reading import counts_of
 from models.registry import ADAPTERS
 from models.state import read_state, write_state
+from models.transformer.counts import blocks
 from models.transformer.gene_vectors import codetection
 from models.transformer.vocabulary import MASK, PAD, Vocabulary
 
@@ -29,7 +31,7 @@ class WeightedVectors:
     """
 
     card = ADAPTERS["weighted_vectors"].card
-    rowwise = True
+    streams = rowwise = True
 
     def __init__(self, options: GeneVectorOptions) -> None:
         self.options = options
@@ -37,8 +39,8 @@ class WeightedVectors:
         self.vectors = np.zeros((0, 0), dtype=np.float32)
         self.file: dict[str, str] | None = None
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
-        """Read the vectors, or make them of ``train``; ``seed`` changes nothing.
+    def fit(self, train: Cells, *, seed: int) -> Self:
+        """Read the vectors, or make them of ``train``, a block at a time; ``seed`` changes nothing.
 
         Raises
         ------
@@ -85,10 +87,12 @@ class WeightedVectors:
         return self
 
 
-def _codetected(train: AnnData, *, width: int) -> tuple[list[str], np.ndarray]:
+def _codetected(train: Cells, *, width: int) -> tuple[list[str], np.ndarray]:
     """Genes that three cells express (in a corpus: that all its data sets measured), and their vectors."""
     counts = counts_of(train)
-    support = np.bincount(counts.indices[counts.data > 0], minlength=train.n_vars)
+    support = np.zeros(train.n_vars, dtype=np.int64)
+    for _, part in blocks(counts):
+        support += np.bincount(part.indices[part.data > 0], minlength=train.n_vars)
     allowed = support >= MIN_CELLS
     if "in_all" in train.var:
         allowed &= train.var["in_all"].to_numpy(dtype=bool)

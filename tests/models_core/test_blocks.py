@@ -20,8 +20,18 @@ from models.controls import BatchOnly, Noise, RandomProjection, Shuffled
 from models.door import ContractError, embed_checked, embed_to_file
 from models.harmony import Harmony
 from models.normalise import log_normalised
-from models.options import GeneOptions, HarmonyOptions, JitterOptions, PcaOptions, WidthOptions
+from models.options import (
+    GeneOptions,
+    GeneVectorOptions,
+    HarmonyOptions,
+    JitterOptions,
+    PcaOptions,
+    RankOptions,
+    WidthOptions,
+)
+from models.rank_normal import RankPca
 from models.variable_genes import choose_genes
+from models.weighted_vectors import WeightedVectors
 
 
 @pytest.fixture
@@ -102,6 +112,21 @@ def test_blocks_change_nothing(make, made: ad.AnnData, file: CellsFile, tmp_path
     assert found.shape == (written.n, written.width)
     assert written.constant_columns == expected.constant_columns
     np.testing.assert_allclose(found, expected.values, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RankPca(RankOptions(components=10)),
+        lambda: RankPca(RankOptions(n_genes=15, components=10)),
+        lambda: WeightedVectors(GeneVectorOptions(width=8)),
+    ],
+)
+def test_blocks_change_nothing_where_each_cell_has_counts(make, made: ad.AnnData, file: CellsFile) -> None:
+    some = np.flatnonzero(np.arange(made.n_obs) != 7)
+    expected, ours = make().fit(made[some].copy(), seed=0), make().fit(file.of(some), seed=0)
+    assert ours.genes == expected.genes
+    np.testing.assert_allclose(ours.embed(made[some]), expected.embed(made[some]), rtol=0, atol=1e-5)
 
 
 def test_the_array_has_the_bytes_that_numpy_writes(file: CellsFile, tmp_path: Path) -> None:
