@@ -22,6 +22,8 @@ STRENGTHS = (1.0, 0.03, 30.0)
 """As of logistic regression on any embedding: the same search for the frozen probe of everybody."""
 RATES = (0.3, 1.0, 0.1)
 PASSES, LEAST_CELLS, BATCH_CELLS = 5.0, 2000, 32
+MOST_PASSES = 20.0
+"""However few the cells are: on held-out donors a run gains nothing by more (``docs/finetuning.md``)."""
 VALIDATION_CELLS = 4096
 
 
@@ -31,7 +33,8 @@ class Tuning:
 
     Each run trains as ``training`` says, with one of ``rates`` for its peak; the first is taken where
     no unit can be held out to choose by. ``budget_cells``: cells that a run of the search may show,
-    repeats counted; null: five passes over the cells, 2,000 cells at least.
+    repeats counted; null: five passes over the cells, 2,000 cells at least. No run makes more than 20
+    passes.
     """
 
     part: Literal["head", "last", "lora", "full"]
@@ -120,7 +123,7 @@ def fine_tune(
         work=work,
         fingerprint=fingerprint,
         room=Room(device, cells=tuning.training.batch_cells),
-        passes=(tuning.budget_cells or max(PASSES * len(learn), LEAST_CELLS)) / len(learn),
+        passes=_passes(len(learn), tuning),
     )
     rate, share = tuning.rates[0], 1.0
     if len(check):
@@ -180,6 +183,12 @@ class _Runs:
             model, cells, validation=validation, run=run, room=self.room, device=self.device, report=say
         )
         return model, records
+
+
+def _passes(cells: int, tuning: Tuning) -> float:
+    """Passes of a run over so many cells."""
+    shown = tuning.budget_cells or max(PASSES * cells, LEAST_CELLS)
+    return min(shown / cells, MOST_PASSES)
 
 
 def _strength(

@@ -12,7 +12,7 @@ from models.transformer.errors import RecipeError, TrainingError
 from models.transformer.finetune import Run, exhausted, measured, tune
 from models.transformer.finetune_head import balanced_accuracy, cross_entropy, fit_readout
 from models.transformer.finetune_model import Classifier, Labelled, free
-from models.transformer.finetune_search import STRENGTHS, common, fine_tune
+from models.transformer.finetune_search import MOST_PASSES, STRENGTHS, common, fine_tune
 from models.transformer.infer import embed
 from models.transformer.room import Room
 from models.transformer.schedule import plan
@@ -268,6 +268,17 @@ def test_without_held_out_units_nothing_is_searched(world):
     assert found.chosen["strength"] == STRENGTHS[0]
     assert found.chosen["rate"] == common(world[0].design, "lora").rates[0]
     assert {record["run"] for record in found.curve} == {3}
+
+
+def test_a_handful_of_cells_is_shown_20_times_at_most(world):
+    encoder, cells, Z = world
+    few = np.array([np.flatnonzero(cells.label == kind)[0] for kind in range(4)])
+    how = common(encoder.design, "lora", budget_cells=3000)
+    nobody = np.zeros(4, dtype=bool)
+    found = fine_tune(encoder, cells.take(few), Z[few], held_out=nobody, tuning=how, seed=0, device=CPU)
+    assert found.chosen["passes"] == MOST_PASSES
+    assert found.curve[-1]["cells"] == 4 * MOST_PASSES
+    assert found.curve[-1]["step"] == MOST_PASSES
 
 
 def test_a_killed_search_goes_on_to_the_same_answer(world, tmp_path, monkeypatch):
