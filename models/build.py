@@ -60,9 +60,14 @@ def construct_labelled(contestant: Mapping[str, Any], *, state: Path | None, wor
 
 
 def restore(contestant: Mapping[str, Any], state: Path) -> "Trainable":
-    """Load what was trained on a corpus; a class that cannot be loaded is a ``UserError``."""
+    """Load what was trained on a corpus, to read as much of a cell as the entry says.
+
+    A class that cannot be loaded is a ``UserError``.
+    """
     kind = load_class(contestant["target"])
     require_trainable(kind, where=contestant["name"])
+    if contestant["adapter"] == "recipe":
+        return kind.load(state, context=contestant["options"]["context"])
     return kind.load(state)
 
 

@@ -118,6 +118,7 @@ def _pretrain(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {
         "made": ["state"],
         "n": cells.n_obs,
+        "seen": embedder.seen if contestant["adapter"] == "recipe" else None,
         "seconds": {"pretrain": seconds},
         **device(),
         **_own_card(contestant, embedder),

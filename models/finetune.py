@@ -39,7 +39,7 @@ class FineTuned:
 
     def __init__(self, options: FineTuneOptions, *, checkpoint: Path, workdir: Path | None = None) -> None:
         self.options, self.workdir = options, workdir
-        self.base = Pretrained.load(checkpoint)
+        self.base = Pretrained.load(checkpoint, context=options.context)
         self._names: list[str] = []
         self._corpus: Corpus | None = None
         self._frozen = np.zeros((0, 0), dtype=np.float32)

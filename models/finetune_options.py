@@ -39,7 +39,8 @@ def trained_as(
     """Name of the entry whose training on a corpus a contestant starts from; null without a corpus.
 
     A fine-tuned entry starts from the one that says the same without ``finetune``: so all ways of
-    fine-tuning share one training, and its frozen probe is always there to stand beside them.
+    fine-tuning share one training, and its frozen probe is always there to stand beside them. One
+    that reads less of a cell starts from the one without ``context``: one training serves all lengths.
 
     Raises
     ------
@@ -48,17 +49,19 @@ def trained_as(
     """
     if contestant.corpus is None:
         return None
-    if contestant.adapter != "finetuned":
+    tuned, options = contestant.adapter == "finetuned", contestant.options
+    if not tuned and (contestant.adapter != "recipe" or options["context"] is None):
         return contestant.name
-    _check_protocol(contestant.options, where=f"{where}: options.protocol")
-    wanted = {name: contestant.options[name] for name in PRETRAINING}
+    if tuned:
+        _check_protocol(options, where=f"{where}: options.protocol")
+    wanted = {name: options[name] for name in PRETRAINING} | {"context": None}
     for name, other in contestants.items():
         if (other.adapter, other.corpus, other.options) == ("recipe", contestant.corpus, wanted):
             return name
     raise UserError(
         where,
-        found="no entry that is the same without 'finetune'",
-        expected="the frozen network that it starts from",
+        found=f"no entry that is the same without '{'finetune' if tuned else 'context'}'",
+        expected="the frozen network that it starts from" if tuned else "the one that is trained for it",
         todo="add one with the same recipe, size, corpus and options of its pre-training",
     )
 

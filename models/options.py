@@ -122,7 +122,8 @@ class RecipeOptions:
     ``gene_vectors``: an ``.npz`` of ``genes`` and ``vectors`` for recipes with frozen ones; genes
     without a vector are left out. ``null``: made from the corpus. ``text_encoder``: ``module:function``
     from texts to vectors, for recipes that read texts; ``null``: hashed groups of letters, a control.
-    ``parity`` brings the bugs of the published code back, where the recipe names some.
+    ``parity`` brings the bugs of the published code back, where the recipe names some. ``context``: tokens
+    read of a cell at most, special ones included, after a training at the size's full length (``null``).
     """
 
     recipe: str
@@ -133,6 +134,7 @@ class RecipeOptions:
     gene_vectors: str | None = None
     text_encoder: str | None = None
     parity: bool = False
+    context: int | None = _number(None, least=1, most=1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

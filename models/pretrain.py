@@ -120,6 +120,7 @@ def _pretrain(
         "options": contestant.options,
         "inputs": {},
         "n": None,
+        "seen": None,
         "versions": versions(),
     }
     earlier = read_outcome(args.corpus / "outcome.json", todo="run `python -m atlas corpus` first")
@@ -138,7 +139,7 @@ def _pretrain(
     except _Ended:
         reason = "another process of the training failed; its log says why"
         done = Done(Outcome(status="failed", stage="pretrain", reason=reason), {}, None)
-    run["n"] = done.report.get("n")
+    run |= {key: done.report.get(key) for key in ("n", "seen")}
     if "card" in done.report:
         run["card"] = done.report["card"]
     return done, run

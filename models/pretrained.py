@@ -68,7 +68,7 @@ class Pretrained:
         organisms = self._corpus.get("organisms", [])
         datasets = self._corpus.get("datasets")
         return ModelCard(
-            name=f"{recipe.name} {self.options.size}" + ("" if trained else ", untrained"),
+            name=f"{recipe.name} {self.options.size}" + ("" if trained else ", untrained") + self._short(),
             source=recipe.source,
             revision="this repository",
             license="BSD-3-Clause",
@@ -143,7 +143,10 @@ class Pretrained:
             print(found, file=sys.stderr)
             if fitted.design.size.genes is None:  # a recipe that chose a few genes knows a few
                 found.require()
-        return Corpus(counts=counts, columns=columns, tokenise=tokeniser_of(fitted.design, fitted.vocabulary))
+        tokenise = tokeniser_of(fitted.design, fitted.vocabulary)
+        if self.options.context is not None:
+            tokenise = dataclasses.replace(tokenise, length=self.options.context)
+        return Corpus(counts=counts, columns=columns, tokenise=tokenise)
 
     def save(self, state: Path) -> None:
         """Write weights, configuration, vocabulary, loss curve, and ``corpus.json``."""
@@ -153,12 +156,12 @@ class Pretrained:
         )
 
     @classmethod
-    def load(cls, state: Path) -> Self:
-        """Read what ``save`` wrote; a damaged file is a ``UserError``."""
+    def load(cls, state: Path, *, context: int | None = None) -> Self:
+        """Read what ``save`` wrote, for ``context`` tokens of a cell; a damaged file is a ``UserError``."""
         state = Path(state)
         try:
             about = read_json(state / "corpus.json")
-            self = cls(RecipeOptions(**about["options"]))
+            self = cls(RecipeOptions(**about["options"] | {"context": context}))
             self._corpus = about["corpus"]
             self._checkpoint = checkpoint.load(state)
         except (TransformerError, OSError, ValueError, KeyError, TypeError) as error:
@@ -173,6 +176,22 @@ class Pretrained:
         if self._checkpoint is None:
             raise RuntimeError("fit or load comes first")
         return self._checkpoint
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """What training showed: ``cells`` and ``tokens``, repeats counted; ``parameters`` and ``length``."""
+        fitted = self.fitted
+        shown = fitted.curve[-1] if fitted.curve else {"cells": 0, "tokens": 0}
+        return {
+            "cells": shown["cells"],
+            "tokens": shown["tokens"],
+            "parameters": sum(weights.numel() for weights in fitted.network.parameters()),
+            "length": fitted.design.size.length,
+        }
+
+    def _short(self) -> str:
+        """What the card's name says of a shorter context."""
+        return "" if self.options.context is None else f", {self.options.context} tokens a cell"
 
     def _vectors(self) -> str:
         """What the card says of gene vectors from outside."""
