@@ -38,7 +38,11 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
-    """One entry of ``datasets.yaml``; the words are explained in its schema."""
+    """One entry of ``datasets.yaml``; the words are explained in its schema.
+
+    ``label_agreement``: ``value``, the share (0 to 1) of ``n`` cells that another published set of labels
+    names alike, and its ``source``; null where no second set is known.
+    """
 
     id: str
     title: str
@@ -62,6 +66,7 @@ class Dataset:
     orthologues: str | None = None
     split: Split = field(default_factory=Split)
     note: str = ""
+    label_agreement: dict[str, Any] | None = None
 
 
 def read_datasets(path: Path) -> dict[str, Dataset]:
@@ -207,6 +212,10 @@ def _check_labels(dataset: Dataset, where: str) -> None:
             found=f"{asking[0]!r}, but no obs.label",
             expected="obs.label to name the column of cell types",
             todo=f"add it, or take {asking[0]} out of tasks",
+        )
+    if obs.label is None and dataset.label_agreement is not None:
+        raise UserError(
+            f"{where}: label_agreement", found="no obs.label", expected="labels that others agree with or not"
         )
     if (obs.organism is None) != (dataset.orthologues is None):
         raise UserError(

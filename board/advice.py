@@ -2,10 +2,11 @@
 
 A rule may use what the other studies showed, or what the training units of the data in hand show
 (``tasks/beforehand.py``), never their test. What it costs to follow it is its *regret*: how far the
-contestant that it picks stays behind the best one there.
+contestant that it picks stays behind the best one there. Each task, number of cells and kind of machine
+is weighed by itself, from its own studies alone, or not at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -21,9 +22,18 @@ from tasks.table import BEFOREHAND, FEWEST_DATASETS
 
 FEWEST_STUDIES = FEWEST_DATASETS
 LEVEL = 0.95
-TASK = "annotation"
-HARDWARE = (("no GPU", 0), ("one GPU of 24 GiB", 24 * 2**30), ("any machine", None))
+ACCESSES = ("inductive", "transductive")
+ANY_MACHINE, ANY_SIZE = "any machine", "any number"
+HARDWARE = (("no GPU", 0), ("one GPU of 24 GiB", 24 * 2**30), (ANY_MACHINE, None))
 """What somebody has, and the peak of GPU memory (bytes) that a contestant may reach on it."""
+SIZES = (
+    ("under 5,000", (0, 5_000)),
+    ("5,000 to 49,999", (5_000, 50_000)),
+    ("50,000 and more", (50_000, None)),
+    (ANY_SIZE, (0, None)),
+)
+"""Cells that somebody has: from the first number on, below the second (null: however many)."""
+Bounds = tuple[int, int | None]
 RULES = {
     "record": "who stayed least behind the best in the other studies",
     "15-NN": "who names left-out training units best, by 15-NN",
@@ -56,9 +66,14 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Advice:
-    """What to do in one access on one kind of machine: by which ``rule``, and whom the record names."""
+    """What to do for a task, in one access, with so many cells, on one kind of machine.
 
+    By which ``rule``, and whom the record names.
+    """
+
+    task: str
     access: str
+    size: str
     hardware: str
     studies: int
     cells: tuple[int, int]
@@ -67,65 +82,107 @@ class Advice:
     record: str
 
 
-def advices(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) -> tuple[list[Advice], str]:
-    """All advice that the stored data bear; and why there is none, where there is none."""
-    if TASK not in results.study.tasks:
-        return [], f"the study does not ask the task {TASK}"
-    primary = results.study.primary[TASK]
-    sign = 1 if metrics[primary.metric].higher_is_better else -1
-    found, most = [], 0
-    for access in ("inductive", "transductive"):
-        for hardware, limit in HARDWARE:
-            studies, cells = cases(results, evidence, access=access, limit=limit, sign=sign)
-            most = max(most, len(studies))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Advised:
+    """All advice that the stored data bear, most general first; classes without any (``withheld``), and why.
+
+    ``none`` says why there is no advice at all; empty where there is some.
+    """
+
+    lines: tuple[Advice, ...]
+    withheld: tuple[str, ...]
+    none: str
+
+
+def advices(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) -> Advised:
+    """Weigh every class of task, access, number of cells and machine that has studies enough of its own."""
+    found, withheld, most = [], [], 0
+    for task, access in [(task, access) for task in results.study.tasks for access in ACCESSES]:
+        counts = {}
+        for size, hardware, studies, cells in _classes(results, evidence, metrics, task=task, access=access):
+            counts[size, hardware] = len(studies)
             if len(studies) >= FEWEST_STUDIES:
-                trials, regrets = weigh_rules(studies, margin=primary.margin)
-                found.append(
-                    Advice(
-                        access=access,
-                        hardware=hardware,
-                        studies=len(studies),
-                        cells=cells,
-                        trials=trials,
-                        rule=best_rule(regrets),
-                        record=pick("record", None, [case for own in studies.values() for case in own]),
-                    )
-                )
+                place = {"task": task, "access": access, "size": size, "hardware": hardware}
+                margin = results.study.primary[task].margin
+                found.append(_advice(studies, cells=cells, margin=margin, place=place))
+        most = max([most, *counts.values()])
+        withheld += [f"{task}, {access}, {told}" for told in _withheld(counts)]
     real = len({study_of(entry) for entry in results.datasets if not entry.simulated})
     there = (
         f"there are {real}"
         if real < FEWEST_STUDIES
         else f"of {real} only {most} have all that the rules go by"
     )
-    return found, "" if found else f"it takes {FEWEST_STUDIES} studies of real cells, and {there}"
+    none = "" if found else f"it takes {FEWEST_STUDIES} studies of real cells, and {there}"
+    return Advised(lines=tuple(found), withheld=tuple(withheld if found else ()), none=none)
+
+
+def _classes(
+    results: Results, evidence: Evidence, metrics: Mapping[str, Metric], *, task: str, access: str
+) -> Iterator[tuple[str, str, Studies, tuple[int, int]]]:
+    """Each number of cells and kind of machine, the most general first, with its studies and their cells."""
+    sign = 1 if metrics[results.study.primary[task].metric].higher_is_better else -1
+    before = beforehand(results, access=access)
+    for size, bounds in reversed(SIZES):
+        for hardware, limit in reversed(HARDWARE):
+            of_class = {"limit": limit, "bounds": bounds, "before": before, "sign": sign}
+            yield size, hardware, *cases(results, evidence, task=task, access=access, **of_class)
+
+
+def _advice(studies: Studies, *, cells: tuple[int, int], margin: float, place: Mapping[str, str]) -> Advice:
+    trials, regrets = weigh_rules(studies, margin=margin)
+    record = pick("record", None, [case for own in studies.values() for case in own])
+    about = {"trials": trials, "rule": best_rule(regrets), "record": record}
+    return Advice(studies=len(studies), cells=cells, **about, **place)
+
+
+def _withheld(counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    """Classes with too few studies; not those inside another such one, nor where nobody entered."""
+    if not any(counts.values()):
+        return
+    few = {one for one, number_of in counts.items() if number_of < FEWEST_STUDIES}
+    for size, hardware in counts:
+        wider = {(size, ANY_MACHINE), (ANY_SIZE, hardware), (ANY_SIZE, ANY_MACHINE)} - {(size, hardware)}
+        if (size, hardware) in few and not wider & few:
+            yield f"{size} of cells on {hardware}: {counts[size, hardware]}"
 
 
 def cases(
-    results: Results, evidence: Evidence, *, access: str, limit: int | None, sign: int
+    results: Results,
+    evidence: Evidence,
+    *,
+    task: str,
+    access: str,
+    limit: int | None,
+    bounds: Bounds,
+    before: Mapping[tuple[str, str], Mapping[str, float]],
+    sign: int,
 ) -> tuple[Studies, tuple[int, int]]:
     """Study → its data sets of two contestants or more, and the cells of the smallest and the largest.
 
-    Real data alone. A contestant is in a case if all of ``Known`` is known of it, it had not seen the data
-    set elsewhere, and it never needed more than ``limit`` bytes of GPU memory (null: any). ``sign``
-    is -1 where a lower value is better.
+    Real data alone, of so many cells (``bounds``). A contestant is in a case if all of ``Known`` is known of
+    it (``before`` is of ``beforehand``), it had not seen the data set elsewhere, and it never needed more
+    than ``limit`` bytes of GPU memory (null: any). ``sign`` is -1 where a lower value is better.
     """
-    before = beforehand(results, access=access)
-    free = {(c.dataset, c.model) for c in evidence.comparisons if c.task == TASK and may_be_taken(c)}
+    free = {(c.dataset, c.model) for c in evidence.comparisons if c.task == task and may_be_taken(c)}
     found: dict[str, list[Case]] = {}
     sizes = []
     for entry in (entry for entry in results.datasets if not entry.simulated):
-        samples = evidence.samples.get((TASK, entry.id, access), {})
+        n = int(entry.report.get("n_cells") or 0)
+        if not bounds[0] <= n < (bounds[1] or n + 1):
+            continue
+        samples = evidence.samples.get((task, entry.id, access), {})
         case = {
             model: Known(score=sign * sample.value, **before[entry.id, model])
             for model, sample in samples.items()
             if sample.value is not None
             and len(before.get((entry.id, model), ())) == 2
             and (model == results.study.reference or (entry.id, model) in free)
-            and fits(results.runs_of(model, dataset=entry.id, access=access, task=TASK), limit=limit)
+            and fits(results.runs_of(model, dataset=entry.id, access=access, task=task), limit=limit)
         }
         if len(case) > 1:
             found.setdefault(study_of(entry), []).append(case)
-            sizes.append(int(entry.report.get("n_cells") or 0))
+            sizes.append(n)
     return found, (min(sizes, default=0), max(sizes, default=0))
 
 

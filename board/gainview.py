@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from board.ceiling import ceiling_fact
 from board.costs import spent
 from board.evidence import POWER, Comparison, Evidence, smallest_detectable
 from board.family import Key
@@ -193,7 +194,7 @@ def _facts(
         f"Labels come from: {str(entry.report.get('label_source') or 'not stated').replace('_', ' ')}.",
         _unit_fact(entry, units=max((c.gain.units for c in found), default=0)),
         _power_fact(found, level=evidence.family_of(simulated=entry.simulated).level),
-        f"{_ceiling_fact(evidence, found, metric, key)} Chance: {chance}.",
+        f"{_ceiling(results, evidence, found, metric, key)} Chance: {chance}.",
         ranks_text(evidence.ranks[key], level=results.study.level),
     ]
 
@@ -207,7 +208,7 @@ def limits(results: Results, evidence: Evidence, metrics: Mapping[str, Metric]) 
         detectable = smallest_detectable(own)
         least = "none (no interval)" if detectable is None else number(detectable)
         told = f"{key[0]}, {key[2]}: smallest detectable gain {least}."
-        found.setdefault(key[1], []).append(f"{told} {_ceiling_fact(evidence, own, metric, key)}")
+        found.setdefault(key[1], []).append(f"{told} {_ceiling(results, evidence, own, metric, key)}")
     return found
 
 
@@ -234,15 +235,9 @@ def _power_fact(found: list[Comparison], *, level: float) -> str:
     )
 
 
-def _ceiling_fact(evidence: Evidence, found: list[Comparison], metric: Metric, key: Key) -> str:
-    """The most that could be gained here: what the oracle, which knows the types, is ahead."""
-    ceiling = next((c.value for c in found if c.model == "oracle"), None)
-    reference = evidence.references[key]
-    told = f"Ceiling (oracle): {number(ceiling)}."
-    if ceiling is None or reference is None or reference.value is None:
-        return told
-    room = (ceiling - reference.value) * (1 if metric.higher_is_better else -1)
-    return f"{told} Room above the reference: {number(room, sign=True)}."
+def _ceiling(results: Results, evidence: Evidence, found: list[Comparison], metric: Metric, key: Key) -> str:
+    entry, reference = results.dataset(key[1]), evidence.references[key]
+    return ceiling_fact(found, reference=reference, metric=metric, entry=entry)
 
 
 def rivals_text(c: Comparison) -> str:

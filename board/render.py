@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from board.across import FEWEST_STUDIES
+from board.advice import FEWEST_STUDIES as FEWEST_ADVISED
 from board.advice import RULES, advices
 from board.answer import answer
 from board.boxes import Boxes
@@ -24,6 +25,8 @@ from board.learning import lessons
 from board.overview import glances
 from board.rawview import grids
 from board.results import Results, Run
+from board.roughness import roughnesses
+from board.scaling import scalings
 from board.summary import summaries
 from board.text import number, order, percent
 from board.types import type_tables
@@ -41,7 +44,6 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
     metrics = list(dict.fromkeys(head.name for sheet in sheets for head in sheet.heads))
     style, script = asset("style.css"), asset("app.js")
     seen = limits(results, evidence, TABLE)
-    told, no_advice = advices(results, evidence, TABLE)
     runs_on: dict[str, list[Run]] = {}
     for run in results.runs:
         runs_on.setdefault(run.dataset, []).append(run)
@@ -63,9 +65,11 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
                 entry.id: entry.report.get("label_source") or "not stated" for entry in results.datasets
             },
             lessons=lessons(results, evidence),
-            advices=told,
-            no_advice=no_advice,
+            scalings=scalings(results, evidence, TABLE),
+            advised=advices(results, evidence, TABLE),
+            roughnesses=roughnesses(results, evidence, TABLE),
             rules=RULES,
+            fewest_advised=FEWEST_ADVISED,
             summaries=summaries(results, evidence, TABLE),
             across=evidence.across,
             sheets=sheets,

@@ -1,13 +1,18 @@
 """Inline SVG from small pure functions; text is escaped, colours come from the page's style sheet."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from markupsafe import Markup
 
 WIDTH, HEIGHT, PAD = 150, 18, 6
+LARGE, LEFT, RIGHT, TOP, BOTTOM = 640, 56, 170, 16, 44
+"""Width of a large picture, and what is left free on each side of its axes."""
+LONGEST = 27
+"""Letters of a name that fit at the right edge; the table beside the picture has it whole."""
+SECONDS = "seconds for fitting and embedding (logarithmic)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +79,7 @@ def _dot(scale: Scale, value: float) -> Markup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """One contestant: what it costs (s, > 0), how well it does, and of which kind it is."""
+    """One contestant: what it costs (s, > 0; or what else lies across), how well it does, its kind."""
 
     name: str
     cost: float
@@ -82,31 +87,49 @@ class Point:
     kind: str
 
 
-def scatter(points: Sequence[Point], *, title: str, quality: str, front: Sequence[str] = ()) -> Markup:
-    """Quality over cost (logarithmic); names stand beside the marks, kinds differ in shape.
+def scatter(
+    points: Sequence[Point], *, title: str, quality: str, front: Sequence[str] = (), across: str = ""
+) -> Markup:
+    """Quality over cost (logarithmic), or over what ``across`` names (to scale); kinds differ in shape.
 
-    A line in steps joins the points named by ``front``: what can be had for how much.
+    Names stand beside the marks. A line in steps joins the points named by ``front``: what can be had
+    for how much.
     """
-    width, height, left, right, top, bottom = 640, max(300, 13 * len(points) + 70), 56, 170, 16, 44
-    exponents = [math.log10(point.cost) for point in points]
-    first, last = math.floor(min(exponents)), max(math.ceil(max(exponents)), math.floor(min(exponents)) + 1)
-    x = Scale(low=first, high=last, start=left, end=width - right)
+    height = max(300, 13 * len(points) + 70)
+    places = [point.cost if across else math.log10(point.cost) for point in points]
     values = [point.quality for point in points]
-    room = 0.08 * (max(values) - min(values)) or 0.05
-    y = Scale(low=min(values) - room, high=max(values) + room, start=height - bottom, end=top)
-    parts = [_axes(x, y, first=first, last=last, quality=quality, extent=values)]
-    ahead = sorted((x(math.log10(p.cost)), y(p.quality)) for p in points if p.name in front)
+    if across:
+        x = _roomy(places, start=LEFT, end=LARGE - RIGHT)
+        ticks = [(x(value), f"{value:.2f}") for value in round_values(places)]
+    else:
+        first, last = math.floor(min(places)), max(math.ceil(max(places)), math.floor(min(places)) + 1)
+        x = Scale(low=first, high=last, start=LEFT, end=LARGE - RIGHT)
+        ticks = [(x(exponent), f"{10.0**exponent:g}") for exponent in range(first, last + 1)]
+    y = _roomy(values, start=height - BOTTOM, end=TOP)
+    parts = [_axes(x, y, ticks=ticks, across=across or SECONDS, quality=quality, extent=values)]
+    ahead = sorted(
+        (x(place), y(p.quality)) for place, p in zip(places, points, strict=True) if p.name in front
+    )
     if ahead:
-        steps = "".join(f"H{across}V{up}" for across, up in ahead[1:])
+        steps = "".join(f"H{right}V{up}" for right, up in ahead[1:])
         line = f"M{ahead[0][0]} {ahead[0][1]}{steps}H{x.end}"
         parts.append(Markup('<path class="front" d="{}"/>').format(line))
     labels = spread([y(point.quality) + 4 for point in points], gap=12)
-    for point, exponent, label in zip(points, exponents, labels, strict=True):
-        parts.append(_mark(point, x(exponent), y(point.quality), label, edge=width - right + 12))
-    head = Markup('<svg class="scatter" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">').format(
-        width, height, title
-    )
-    return head + Markup("").join(parts) + Markup("</svg>")
+    for point, place, label in zip(points, places, labels, strict=True):
+        parts.append(_mark(point, x(place), y(point.quality), label))
+    return framed(parts, height=height, title=title)
+
+
+def framed(parts: Sequence[Markup], *, height: float, title: str) -> Markup:
+    """A large picture of these parts, which a screen reader calls by its title."""
+    head = Markup('<svg class="scatter" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">')
+    return head.format(LARGE, height, title) + Markup("").join(parts) + Markup("</svg>")
+
+
+def _roomy(values: Sequence[float], *, start: float, end: float) -> Scale:
+    """A scale that leaves some room around all values."""
+    room = 0.08 * (max(values) - min(values)) or 0.05
+    return Scale(low=min(values) - room, high=max(values) + room, start=start, end=end)
 
 
 def round_values(values: Sequence[float]) -> list[float]:
@@ -122,13 +145,22 @@ def round_values(values: Sequence[float]) -> list[float]:
     return [index * step for index in range(first, last + 1)] if last > first else [low, high]
 
 
-def _axes(x: Scale, y: Scale, *, first: int, last: int, quality: str, extent: Sequence[float]) -> Markup:
+def _axes(
+    x: Scale,
+    y: Scale,
+    *,
+    ticks: Sequence[tuple[float, str]],
+    across: str,
+    quality: str,
+    extent: Sequence[float],
+) -> Markup:
+    """Both axes; ``ticks`` are places and texts of the one across, ``extent`` the values of the other."""
     frame = Markup('<path class="axis" d="M{0} {1}V{2}H{3}"/>').format(x.start, y.end, y.start, x.end)
-    ticks = [
+    columns = [
         Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            x(exponent), y.start + 16, f"{10.0**exponent:g}"
+            place, y.start + 16, text
         )
-        for exponent in range(first, last + 1)
+        for place, text in ticks
     ]
     rows = [
         Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
@@ -137,22 +169,69 @@ def _axes(x: Scale, y: Scale, *, first: int, last: int, quality: str, extent: Se
         for value in round_values(extent)
     ]
     names = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-        (x.start + x.end) / 2, y.start + 34, "seconds for fitting and embedding (logarithmic)"
+        (x.start + x.end) / 2, y.start + 34, across
     ) + Markup('<text class="tick" x="{}" y="{}">{}</text>').format(x.start + 6, y.end + 4, quality)
-    return Markup("").join([frame, *ticks, *rows, names])
+    return Markup("").join([frame, *columns, *rows, names])
 
 
-def _mark(point: Point, x: float, y: float, label: float, *, edge: float) -> Markup:
+def _mark(point: Point, x: float, y: float, label: float) -> Markup:
     shapes = {
         "control": '<path class="mark control" d="M{0} {1}m-4 -4l8 8m0 -8l-8 8"/>',
         "pre-trained": '<path class="mark pretrained" d="M{0} {1}m0 -6l6 6l-6 6l-6 -6z"/>',
         "from a corpus": '<path class="mark corpus" d="M{0} {1}m-5 -5h10v10h-10z"/>',
         "fitted here": '<circle class="mark fitted" cx="{0}" cy="{1}" r="4.5"/>',
     }
-    shape = Markup(shapes[point.kind]).format(x, y)
-    lead = Markup('<path class="lead" d="M{} {}L{} {}"/>').format(x + 6, y, edge - 3, round(label - 4, 2))
-    text = Markup('<text class="name" x="{}" y="{}">{}</text>').format(edge, round(label, 2), point.name)
-    return lead + shape + text
+    return _named(point.name, x + 6, y, label) + Markup(shapes[point.kind]).format(x, y)
+
+
+def _named(name: str, x: float, y: float, label: float) -> Markup:
+    """A name at the right edge, and a line that leads to it."""
+    edge, shown = LARGE - RIGHT + 12, name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    lead = Markup('<path class="lead" d="M{} {}L{} {}"/>').format(x, y, edge - 3, round(label - 4, 2))
+    return lead + Markup('<text class="name" x="{}" y="{}">{}</text>').format(edge, round(label, 2), shown)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """One line: its name, and its points (x ≥ 0, value), by rising x; a single point is a level."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+def curves(found: Sequence[Curve], *, title: str, across: str, quality: str) -> Markup:
+    """Values over amounts (logarithmic, no amount at the left end); a level is a dashed line throughout."""
+    height = max(260, 13 * len(found) + 90)
+    amounts = sorted({x for curve in found if len(curve.points) > 1 for x, _ in curve.points})
+    least, most = (math.log10(end) for end in (min(x for x in amounts if x > 0), max(amounts)))
+    none = least - 0.3 * (most - least)
+    x = Scale(low=none if amounts[0] == 0 else least, high=most, start=LEFT + 20, end=LARGE - RIGHT - 10)
+    values = [value for curve in found for _, value in curve.points]
+    y = _roomy(values, start=height - BOTTOM, end=TOP)
+    places = {amount: x(math.log10(amount) if amount else none) for amount in amounts}
+    parts = [_axes(x, y, ticks=_apart(places), across=across, quality=quality, extent=values)]
+    labels = spread([y(curve.points[-1][1]) + 4 for curve in found], gap=12)
+    for curve, label in zip(found, labels, strict=True):
+        last = y(curve.points[-1][1])
+        if len(curve.points) == 1:
+            parts.append(Markup('<path class="level" d="M{} {}H{}"/>').format(x.start, last, x.end))
+            parts.append(_named(curve.name, x.end, last, label))
+            continue
+        dots = [(places[amount], y(value)) for amount, value in curve.points]
+        line = "L".join(f"{right} {up}" for right, up in dots)
+        parts.append(Markup('<path class="curve" d="M{}"/>').format(line))
+        parts += [Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(*dot) for dot in dots]
+        parts.append(_named(curve.name, dots[-1][0] + 6, last, label))
+    return framed(parts, height=height, title=title)
+
+
+def _apart(places: Mapping[float, float], *, gap: float = 44) -> list[tuple[float, str]]:
+    """Ticks at the amounts themselves, those left out that would stand on another's text."""
+    kept: list[tuple[float, str]] = []
+    for amount, place in places.items():
+        if not kept or place - kept[-1][0] >= gap:
+            kept.append((place, f"{amount:,.0f}"))
+    return kept
 
 
 def spread(places: Sequence[float], *, gap: float) -> list[float]:

@@ -5,7 +5,7 @@ import pytest
 from made_up import data_set, results, row, run, runs_of, unit_rows
 from written import page_text
 
-from board.advice import advices
+from board.advice import ANY_SIZE, Advised, advices
 from board.evidence import weigh
 from metrics.table import TABLE
 
@@ -13,13 +13,16 @@ MODELS = ("pca", "scvi", "hvg", "harmony")
 SETS = tuple(f"set_{i:02d}" for i in range(12))
 
 
-def stored(*, told_by: str, sets=SETS, gpu=None) -> object:
-    """Studies whose best contestant changes; only ``told_by`` (``rogi``, ``knn`` or neither) foretells it."""
+def stored(*, told_by: str, sets=SETS, gpu=None, cells=lambda i: 1000 + i, best=lambda i: "") -> object:
+    """Studies whose best contestant changes; only ``told_by`` (``rogi``, ``knn`` or neither) foretells it.
+
+    ``best`` of the number of a study is always the best there; ``cells`` are those of its data set.
+    """
     rng = np.random.default_rng(0)
     rows = []
-    for dataset in sets:
+    for i, dataset in enumerate(sets):
         for model in MODELS:
-            level = float(rng.uniform(0.3, 0.9))
+            level = 0.95 if model == best(i) else float(rng.uniform(0.3, 0.9))
             where = {"task": "annotation", "dataset": dataset, "model": model}
             known = {"knn": float(rng.uniform()), "rogi": float(rng.uniform()), told_by: level}
             rogi = 1 - known["rogi"]
@@ -28,15 +31,19 @@ def stored(*, told_by: str, sets=SETS, gpu=None) -> object:
             rows.append(
                 row(metric="balanced_accuracy", unit="train", value=known["knn"], readout="knn", **where)
             )
-    reports = [data_set(name, citation=name, n_cells=1000 + i) for i, name in enumerate(sets)]
+    reports = [data_set(name, citation=name, n_cells=cells(i)) for i, name in enumerate(sets)]
     costs = {model: dict(run().cost) | {"peak_gpu_bytes": (gpu or {}).get(model)} for model in MODELS}
     runs = [one for name in sets for m in MODELS for one in runs_of(m, dataset=name, cost=costs[m])]
     return results(rows, models=MODELS, datasets=sets, tasks=("annotation",), runs=runs, reports=reports)
 
 
 def found(study) -> tuple[dict, str]:
-    told, why = advices(study, weigh(study, TABLE), TABLE)
-    return {line.hardware: line for line in told}, why
+    told = advised(study)
+    return {line.hardware: line for line in told.lines if line.size == ANY_SIZE}, told.none
+
+
+def advised(study) -> Advised:
+    return advices(study, weigh(study, TABLE), TABLE)
 
 
 @pytest.mark.parametrize(("told_by", "rule"), [("rogi", "ROGI-XD"), ("knn", "15-NN")])
@@ -81,3 +88,27 @@ def test_the_page_gives_advice_and_shows_no_training_row_as_a_value() -> None:
     assert "over whose embedding the types of the training units are least rough" in text
     assert "12 studies, 1,000 to 1,011 cells" in text
     assert "raw-annotation-set_00-inductive-knn" not in text
+
+
+def test_each_number_of_cells_is_weighed_by_its_own_studies() -> None:
+    """Small studies are won by one contestant, large ones by another, as was made up."""
+    sets = tuple(f"set_{i:02d}" for i in range(24))
+    study = stored(
+        told_by="nothing",
+        sets=sets,
+        cells=lambda i: 4_999 if i < 11 else 50_000 if i < 22 else 5_000,
+        best=lambda i: "hvg" if i < 11 else "scvi",
+        gpu={"scvi": 2**30},
+    )
+    told = advised(study)
+    lines = {(line.size, line.hardware): line for line in told.lines}
+    small, large = lines["under 5,000", "any machine"], lines["50,000 and more", "any machine"]
+    assert (small.studies, small.cells, small.rule, small.record) == (11, (4_999, 4_999), "record", "hvg")
+    assert (large.studies, large.cells, large.rule, large.record) == (11, (50_000, 50_000), "record", "scvi")
+    assert small.trials[0].regret == large.trials[0].regret == pytest.approx(0)
+    assert lines["50,000 and more", "no GPU"].record != "scvi"
+    assert ("5,000 to 49,999", "any machine") not in lines
+    assert told.withheld == ("annotation, inductive, 5,000 to 49,999 of cells on any machine: 2",)
+    text = page_text(study)
+    assert "5,000 to 49,999 of cells on any machine: 2" in text
+    assert "Take hvg: of all, it stayed least behind the best." in text
