@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
+from models.transformer.adamw import AdamW
 from models.transformer.checkpoint import read_tensors, write_tensors
 from models.transformer.errors import CheckpointError
 from models.transformer.objectives import Network
@@ -25,13 +23,10 @@ class State:
     curve: list[Record] = field(default_factory=list)
 
 
-def keep(
-    path: Path, *, network: Network, optimiser: torch.optim.Optimizer, state: State, fingerprint: str
-) -> None:
+def keep(path: Path, *, network: Network, optimiser: AdamW, state: State, fingerprint: str) -> None:
     """Write weights, moments and position as one file, so that they can never disagree."""
     tensors = {f"weight.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
+    tensors |= {f"optimiser.{name}": tensor for name, tensor in optimiser.state().items()}
     write_tensors(
         path,
         tensors,
@@ -45,9 +40,7 @@ def keep(
     )
 
 
-def restore(
-    path: Path | None, *, network: Network, optimiser: torch.optim.Optimizer, fingerprint: str
-) -> State:
+def restore(path: Path | None, *, network: Network, optimiser: AdamW, fingerprint: str) -> State:
     """Take up what ``keep`` wrote for this very training, or start at step 0.
 
     A file that a full disk or a power cut damaged costs the steps in it, not the training.
@@ -61,12 +54,10 @@ def restore(
         return State()
     if kept.get("fingerprint") != fingerprint:
         return State()
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        part, key, *moment = name.split(".")
-        if part == "optimiser":
-            moments.setdefault(int(key), {})[moment[0]] = tensor
-    weights = {k.removeprefix("weight."): v for k, v in tensors.items() if k.startswith("weight.")}
+    weights, moments = (
+        {name.removeprefix(kind): tensor for name, tensor in tensors.items() if name.startswith(kind)}
+        for kind in ("weight.", "optimiser.")
+    )
     network.load_state_dict(weights)
-    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimiser.take_up(moments)
     return State(step=kept["step"], cells=kept["cells"], tokens=kept["tokens"], curve=kept["curve"])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.transformer.adamw import AdamW
 from models.transformer.batch import Batch
 from models.transformer.choices import Objective, Training
 from models.transformer.errors import TrainingError
@@ -19,7 +20,6 @@ from models.transformer.objectives import Network
 from models.transformer.ranks import Ranks
 from models.transformer.room import out_of_memory
 
-BETAS = (0.9, 0.999)
 COUNT_AFTER = 20.0
 OF_SINGLE_CELLS = {
     "gene",
@@ -47,7 +47,8 @@ class Stepper:
 
     ``most`` cells go through at once; by default all, and half as many each time memory runs out.
     ``compile`` lets torch compile the blocks. ``flops_per_token`` is counted after ``count_after``
-    seconds: counting loads what takes torch two seconds, too dear for a small training.
+    seconds of work (waiting for neighbours is none): counting loads what takes torch two seconds, too dear
+    for a small training.
     """
 
     def __init__(
@@ -62,11 +63,9 @@ class Stepper:
     ) -> None:
         self.network, self.clip, self.ranks = network, training.clip, ranks
         self.most, self.compile = most, compile
-        self._begun, self._count_after = time.monotonic(), count_after
+        self._begun, self._count_after = time.thread_time(), count_after
         self.learnt = [weight for weight in network.parameters() if weight.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            self.learnt, lr=training.rate, betas=BETAS, weight_decay=training.decay, fused=True
-        )
+        self.optimiser = AdamW(self.learnt, decay=training.decay)
         self.device = self.learnt[0].device
         self.flops_per_token: float | None = None
 
@@ -78,7 +77,7 @@ class Stepper:
         rows = self.ranks.share(len(batch.ids))
         self._refuse_split(self.ranks.count > 1, objectives=self.network.design.objectives)
         while True:
-            self.optimiser.zero_grad(set_to_none=True)
+            self.optimiser.forget_gradients()
             torch.manual_seed(dropout_seed + self.ranks.number)
             try:
                 losses = self._gradients(batch, masked, self._parts(rows))
@@ -89,9 +88,7 @@ class Stepper:
                 self._halve(len(rows))
         self.ranks.sum_gradients(self.learnt)
         norm = torch.nn.utils.clip_grad_norm_(self.learnt, self.clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.step()
+        self.optimiser.step(rate=rate)
         self.network.after_step()
         return losses, norm
 
@@ -112,7 +109,7 @@ class Stepper:
 
     def _counted(self, batch: Batch, masked: Masked, part: Tensor, terms: dict[str, Tensor] | None) -> Losses:
         """The gradient of a part; once, when it is due, its arithmetic is counted on the way."""
-        due = self.compile or time.monotonic() - self._begun >= self._count_after
+        due = self.compile or time.thread_time() - self._begun >= self._count_after
         if self.flops_per_token is not None or not due:
             return self._learn(batch, masked, part, terms)
         losses, flops = counted(lambda: self._learn(batch, masked, part, terms))
