@@ -9,7 +9,7 @@ some genes: it is found by its barcode and the many counts that still agree.
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from contract.errors import UserError
 from contract.files import read_json, write_json
 
 ROWS = 4096
-"""Cells of a corpus that are compared at once."""
+"""Cells that are read at once."""
 LEAST_GENES = 20
 """A cell with fewer shared genes above 0 has no fingerprint: small ones coincide."""
 BARCODES = 737_280
@@ -82,7 +82,8 @@ def fingerprints(counts: sparse.csr_matrix, genes: list[str]) -> tuple[np.ndarra
 def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
     """Look for each of the N target cells in the corpus, member by member.
 
-    Memory of the target, and of a block of the corpus where that is open on its file (``backed``).
+    Both may be open on their files (``backed``): held are then some thousand cells of each, and names and
+    hashes of all. Each is read once a member, and cells whose barcode both have once more.
     """
     dataset = corpus.obs["dataset"].to_numpy(dtype=str)
     names = np.array([name.partition(":")[2] for name in corpus.obs_names], dtype=object)
@@ -92,14 +93,13 @@ def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
         rows = np.flatnonzero(dataset == member)
         measured = corpus.var_names[corpus.var[measured_column(member)].to_numpy(dtype=bool)]
         genes = sorted(set(measured) & set(target.var_names))
-        mine = _columns(target.X, target.var_names, genes)
-        my_hash, my_ok = fingerprints(mine, genes)
+        mine = _Counted(target.X, target.var_names.get_indexer(genes), my_codes)
+        theirs = _Counted(corpus.X, corpus.var_names.get_indexer(genes), their_codes)
+        my_hash, my_ok = _hashes(mine, np.arange(target.n_obs), genes)
+        their_hash, their_ok = _hashes(theirs, rows, genes)
         found["comparable"] |= my_ok
-        for some in np.array_split(rows, -(-len(rows) // ROWS)):
-            theirs = _columns(_rows(corpus.X, some), corpus.var_names, genes)
-            their_hash, their_ok = fingerprints(theirs, genes)
-            found["fingerprint"] |= my_ok & np.isin(my_hash, their_hash[their_ok])
-            found["alike"] |= _alike(mine, theirs, my_codes, their_codes.iloc[some])
+        found["fingerprint"] |= my_ok & np.isin(my_hash, their_hash[their_ok])
+        found["alike"] |= _alike(mine, theirs, rows)
     return Evidence(
         name=target.obs_names.isin(names),
         barcode=my_codes.isin(their_codes.dropna()).to_numpy(),
@@ -107,12 +107,44 @@ def find_evidence(corpus: ad.AnnData, target: ad.AnnData) -> Evidence:
     )
 
 
-def _alike(
-    mine: sparse.csr_matrix, theirs: sparse.csr_matrix, my_codes: pd.Series, their_codes: pd.Series
-) -> np.ndarray:
-    """(N,) whether a cell of the same barcode has nearly the same counts."""
-    result = np.zeros(len(my_codes), dtype=bool)
-    result[near_pairs(mine, theirs, my_codes, their_codes)[0]] = True
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """``counts`` (N, G) in memory or on disk, the ``columns`` that count, barcodes (N,) of the cells."""
+
+    counts: Any
+    columns: np.ndarray
+    codes: pd.Series
+
+    def take(self, rows: np.ndarray) -> sparse.csr_matrix:
+        """Counts of ascending ``rows``; those that lie near each other are read in one piece."""
+        near = np.split(rows, np.flatnonzero(np.diff(rows // ROWS)) + 1)
+        read = [sparse.csr_matrix(self.counts[int(a[0]) : int(a[-1]) + 1])[a - a[0]] for a in near]
+        return sparse.vstack(read, format="csr")[:, self.columns]
+
+
+def _some(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows, some thousand at a time."""
+    for start in range(0, len(rows), ROWS):
+        yield rows[start : start + ROWS]
+
+
+def _hashes(cells: _Counted, rows: np.ndarray, genes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """``fingerprints`` of some rows, a block at a time."""
+    hashes, comparable = np.zeros(len(rows), dtype=np.uint64), np.zeros(len(rows), dtype=bool)
+    for places in _some(np.arange(len(rows))):
+        hashes[places], comparable[places] = fingerprints(cells.take(rows[places]), genes)
+    return hashes, comparable
+
+
+def _alike(mine: _Counted, theirs: _Counted, rows: np.ndarray) -> np.ndarray:
+    """(N,) whether one of their ``rows`` has the same barcode and nearly the same counts."""
+    result = np.zeros(len(mine.codes), dtype=bool)
+    codes = theirs.codes.iloc[rows].dropna()
+    for own in _some(np.flatnonzero(mine.codes.isin(codes))):
+        block, wanted = mine.take(own), codes.index[codes.isin(mine.codes.iloc[own])].to_numpy()
+        for some in _some(wanted):
+            pairs = near_pairs(block, theirs.take(some), mine.codes.iloc[own], theirs.codes.iloc[some])
+            result[own[pairs[0]]] = True
     return result
 
 
@@ -226,15 +258,6 @@ def _by_chance(corpus: ad.AnnData, target: ad.AnnData) -> float:
     return float(_barcodes(target.obs_names).notna().sum() * theirs.nunique() / BARCODES)
 
 
-def _columns(counts: Any, names: pd.Index, genes: list[str]) -> sparse.csr_matrix:
-    return sparse.csr_matrix(counts)[:, names.get_indexer(genes)]
-
-
-def _rows(counts: Any, rows: np.ndarray) -> Any:
-    """Some rows, ascending, of a matrix in memory or on disk: a corpus' members lie in one piece each."""
-    return counts[int(rows[0]) : int(rows[-1]) + 1][rows - rows[0]]
-
-
 def study_of(citation: str) -> str:
     """A citation without the prefixes of a DOI, in small letters: equal for one study."""
     return re.sub(r"^(https?://(dx\.)?doi\.org/|doi:)", "", citation.strip().lower())
@@ -255,7 +278,7 @@ def main(args: argparse.Namespace) -> int:
     result = overlap(
         ad.read_h5ad(args.corpus / "cells.h5ad", backed="r"),
         read_json(args.corpus / "corpus.json"),
-        target=ad.read_h5ad(args.dataset_dir / "cells.h5ad"),
+        target=ad.read_h5ad(args.dataset_dir / "cells.h5ad", backed="r"),
         parts=pd.read_parquet(args.dataset_dir / "split.parquet")["part"].to_numpy(dtype=str),
         report=read_json(args.dataset_dir / "report.json"),
     )

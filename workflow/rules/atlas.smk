@@ -83,7 +83,7 @@ rule corpus:
         "../envs/harness.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 10 * input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, input.size_mb),
         runtime="2h",
     params:
         out=subpath(output.cells, parent=True),
@@ -148,7 +148,7 @@ rule overlap:
         "../envs/harness.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, 10 * input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * max(2000, input.size_mb),
         runtime="1h",
     params:
         corpus=subpath(input.corpus, parent=True),
