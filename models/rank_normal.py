@@ -26,6 +26,8 @@ from models.registry import ADAPTERS
 from models.state import read_state, write_state
 
 NOISE_FLOOR = 1e-10
+HELD_VALUES = 1 << 25
+"""Scores that are held in memory, 400 MB; those of more cells lie in a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +106,8 @@ class RankPca:
     def fit(self, train: Cells, *, seed: int) -> Self:
         """Choose genes and find their components; ``seed`` changes nothing.
 
-        Two readings of the cells, memory of a block. The scores lie in a temporary file (``TMPDIR``),
-        8 bytes a value, which the solver reads once a step: O(Z · components).
+        Two readings of the cells, flat memory: scores that are more than ``HELD_VALUES`` lie in a
+        temporary file (``TMPDIR``), 8 bytes a value, which the solver reads once a step. O(Z · components).
 
         Raises
         ------
@@ -154,27 +156,33 @@ class RankPca:
 
 
 class SpilledScores:
-    """Normal scores in a file, as float32; iterated over, they come back in the blocks that went in."""
+    """Normal scores, iterated over in the blocks that went in: the first in memory, the others in a file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._blocks: list[tuple[np.ndarray, np.ndarray, tuple[int, int]]] = []
+        self._held: list[Scores] = []
+        self._spilled: list[tuple[np.ndarray, np.ndarray, tuple[int, int]]] = []
 
     @property
     def shape(self) -> tuple[int, int]:
         """Cells N, genes G."""
-        return sum(shape[0] for *_, shape in self._blocks), self._blocks[0][2][1]
+        sizes = [scores.above.shape for scores in self._held] + [shape for *_, shape in self._spilled]
+        return sum(n for n, _ in sizes), sizes[0][1]
 
     def append(self, scores: Scores) -> None:
         """Add cells at the end."""
         above = scores.above
+        if not self._spilled and sum(held.above.nnz for held in self._held) + above.nnz <= HELD_VALUES:
+            self._held.append(scores)
+            return
         above.data.astype(np.float32).tofile(self._file)
         above.indices.astype(np.int32).tofile(self._file)
-        self._blocks.append((scores.rest, above.indptr, above.shape))
+        self._spilled.append((scores.rest, above.indptr, above.shape))
 
     def __iter__(self) -> Iterator[Scores]:
+        yield from self._held
         self._file.seek(0)
-        for rest, ends, shape in self._blocks:
+        for rest, ends, shape in self._spilled:
             data = np.fromfile(self._file, dtype=np.float32, count=ends[-1]).astype(np.float64)
             indices = np.fromfile(self._file, dtype=np.int32, count=ends[-1])
             yield Scores(rest, sp.csr_matrix((data, indices, ends), shape=shape))
