@@ -20,6 +20,7 @@ from models.transformer.finetune_model import Labelled
 from models.transformer.finetune_published import tune_as_published
 from models.transformer.finetune_search import Tuned, common, fine_tune
 from models.transformer.infer import embed
+from models.transformer.ranks import Ranks, joined
 from models.validation import validation_cells
 
 LEARNS = {
@@ -34,12 +35,14 @@ class FineTuned:
     """A pre-trained network that learns cell types by the common protocol (``docs/finetuning.md``).
 
     Every question starts from the pre-trained weights. Questions that give the same training cells share
-    their frozen embedding. ``workdir`` keeps what lets a killed training go on.
+    their frozen embedding. ``workdir`` keeps what lets a killed training go on. Started by
+    ``torchrun``, each process takes its share of every batch, and all learn the same.
     """
 
     def __init__(self, options: FineTuneOptions, *, checkpoint: Path, workdir: Path | None = None) -> None:
         self.options, self.workdir = options, workdir
         self.base = Pretrained.load(checkpoint, context=options.context)
+        self._fits = 0
         self._names: list[str] = []
         self._corpus: Corpus | None = None
         self._frozen = np.zeros((0, 0), dtype=np.float32)
@@ -68,7 +71,14 @@ class FineTuned:
         """
         if len(labels.classes) < 2:
             raise NotApplicable(f"the labelled training cells are of {len(labels.classes)} type(s)")
-        self._read(train)
+        self._fits += 1
+        with joined(device(), name=f"{self.workdir} {self._fits}") as ranks:
+            self._read(train, ranks)
+            self._tuned = self._tune(labels, seed=seed, ranks=ranks)
+        self._classes = labels.classes
+        return self
+
+    def _tune(self, labels: Labels, *, seed: int, ranks: Ranks) -> Tuned:
         rows = np.flatnonzero(labels.given)
         known, Z = labels.take(rows), self._frozen[rows]
         label = np.searchsorted(labels.classes, known.label.astype(str))
@@ -80,13 +90,13 @@ class FineTuned:
         options = dataclasses.asdict(self.options)
         fingerprint = _fingerprint(Z, label, held_out, options=options, seed=seed)
         work = None if self.workdir is None else self.workdir / fingerprint[:16]
-        about = {"seed": seed, "device": device(), "work": work, "fingerprint": fingerprint}
+        about = {"seed": seed, "device": device(), "work": work, "fingerprint": fingerprint, "ranks": ranks}
         with refusals(self.options):
-            self._tuned = self._tune(cells, Z, held_out, about)
-        self._classes = labels.classes
-        return self
+            return self._by_protocol(cells, Z, held_out, about)
 
-    def _tune(self, cells: Labelled, Z: np.ndarray, held_out: np.ndarray, about: dict[str, Any]) -> Tuned:
+    def _by_protocol(
+        self, cells: Labelled, Z: np.ndarray, held_out: np.ndarray, about: dict[str, Any]
+    ) -> Tuned:
         encoder, options = self.base.fitted.network.encoder, self.options
         if options.protocol == "published":
             return tune_as_published(encoder, cells, **about)
@@ -127,11 +137,16 @@ class FineTuned:
             raise RuntimeError("fit comes first")
         return self._tuned
 
-    def _read(self, train: AnnData) -> None:
-        """The cells and their frozen embedding, unless they are those of the last question."""
+    def _read(self, train: AnnData, ranks: Ranks) -> None:
+        """The cells and their frozen embedding, unless they are those of the last question.
+
+        Every process embeds all cells, so that all refuse alike; then all take each other's share.
+        """
         names = train.obs_names.tolist()
         if self._corpus is None or names != self._names:
-            self._corpus, self._frozen, self._names = self.base.read(train), self.base.embed(train), names
+            self._corpus, Z, self._names = self.base.read(train), self.base.embed(train), names
+            own = Z if ranks.count == 1 else Z[ranks.share(len(Z))]
+            self._frozen = ranks.gathered(own, cells=len(Z), device=device())
 
 
 def _fingerprint(*arrays: np.ndarray, options: dict[str, Any], seed: int) -> str:

@@ -1,12 +1,14 @@
 """``python -m models predict``: one data set, one contestant, all folds → ``predictions.parquet``.
 
 Each fold is answered in a process of its own, which is handed the labels of its training rows and no
-other: ``models.fold`` says what it may see.
+other: ``models.fold`` says what it may see. Under ``torchrun`` all processes compute and the first writes.
 """
 
 import argparse
 import shutil
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from contract.outcome import Outcome
 from models import answer
 from models.catalogue import Contestant, find_contestant
 from models.embed import check_checkpoint, check_owner, check_state, passed_on, pretrain_seconds
+from models.processes import GRACE, REASON, AnotherFailed, number_and_count, sharing_fate
 from models.step import (
     Done,
     add_attempts,
@@ -48,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Predict; always writes the four files, and is 0 unless the child was killed for memory."""
+    """Predict; always writes the four files, and is 0 unless the child was killed for memory.
+
+    Under ``torchrun`` a process that failed is non-zero, so that the others end, too.
+    """
     contestant, _ = find_contestant(args.models, args.model)
     where = f"{args.models}: {contestant.name}"
     check_checkpoint(args.checkpoint, contestant, where=where)
@@ -56,20 +62,39 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(where, found=contestant.adapter, expected="a contestant that can be given labels")
     if args.seed < 0:
         raise UserError("--seed", found=str(args.seed), expected="0 or more")
+    number, count = number_and_count()
+    if number:
+        return _assist(args, contestant)
     forget(args.out, FILES)
-    done, run = _predict(args, contestant)
+    with sharing_fate(count):
+        done, run = _predict(args, contestant, out=args.out)
+    failed = count > 1 and done.outcome.status == "failed"
+    if not done.killed and not failed:  # else the next attempt goes on from there
+        shutil.rmtree(args.out / "work", ignore_errors=True)
     if done.outcome.status != "ok":
         write_predictions(args.out / "predictions.parquet", [])
     spent = None if args.checkpoint is None else pretrain_seconds(args.checkpoint)
     write_json(args.out / "run.json", run)
-    write_json(args.out / "cost.json", cost(done, pretrain=spent))
+    write_json(args.out / "cost.json", cost(done, pretrain=spent) | {"processes": count})
     done.outcome.write(args.out / "outcome.json")
     say(done.outcome)
-    return exit_status(done, last_attempt=args.last_attempt)
+    status = exit_status(done, last_attempt=args.last_attempt)
+    return status or int(failed)
 
 
-def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, dict[str, Any]]:
-    """What became of it, and ``run.json``."""
+def _assist(args: argparse.Namespace, contestant: Contestant) -> int:
+    """Be a further process of ``torchrun``: learn with the first, which writes, and leave nothing."""
+    with tempfile.TemporaryDirectory() as own:
+        done, _ = _predict(args, contestant, out=Path(own))
+    if done.outcome.status != "failed":
+        return 0
+    say(done.outcome)
+    time.sleep(GRACE)
+    return 1
+
+
+def _predict(args: argparse.Namespace, contestant: Contestant, *, out: Path) -> tuple[Done, dict[str, Any]]:
+    """What became of it, and ``run.json``; what it made is in ``out``."""
     run = {
         "dataset": args.data.resolve().name,
         "model": contestant.name,
@@ -101,21 +126,34 @@ def _predict(args: argparse.Namespace, contestant: Contestant) -> tuple[Done, di
         {"cells.h5ad": args.data / "cells.h5ad"}
         | {f"{fold.name}/train.parquet": fold / "train.parquet" for fold in folds}
     )
-    done = [_fold(args, contestant, fold) for fold in folds]
-    run["folds"] = {fold.name: _told(one.report) for fold, one in zip(folds, done, strict=True)}
-    made = [args.out / f"{fold.name}.parquet" for fold in folds]
+    done = list(_folds(args, contestant, folds, out=out))
+    run["folds"] = {fold.name: _told(one.report) for fold, one in zip(folds, done, strict=False)}
+    made = [out / f"{fold.name}.parquet" for fold in folds]
     if all(one.outcome.status == "ok" for one in done):
-        write_predictions(args.out / "predictions.parquet", [path for path in made if path.is_file()])
+        write_predictions(out / "predictions.parquet", [path for path in made if path.is_file()])
     for path in made:
         path.unlink(missing_ok=True)
-    if not any(one.killed for one in done):  # else the next attempt goes on from there
-        shutil.rmtree(args.out / "work", ignore_errors=True)
     card = next((one.report["card"] for one in done if "card" in one.report), None)
     run["card"] = run["card"] if card is None else _with_labels(card)
     return joined(done), run
 
 
-def _fold(args: argparse.Namespace, contestant: Contestant, fold: Path) -> Done:
+def _folds(
+    args: argparse.Namespace, contestant: Contestant, folds: Sequence[Path], *, out: Path
+) -> Iterator[Done]:
+    """One answer a fold; of several processes, none goes on after a fold that failed: they would not meet."""
+    _, count = number_and_count()
+    for fold in folds:
+        try:
+            done = _fold(args, contestant, fold, out=out)
+        except AnotherFailed:
+            done = Done(Outcome(status="failed", stage="predict", reason=REASON), {}, None)
+        yield done
+        if count > 1 and done.outcome.status == "failed":
+            return
+
+
+def _fold(args: argparse.Namespace, contestant: Contestant, fold: Path, *, out: Path) -> Done:
     """Answer one fold; its table is put beside the others under the fold's name."""
     request = {
         "seed": args.seed,
@@ -129,14 +167,14 @@ def _fold(args: argparse.Namespace, contestant: Contestant, fold: Path) -> Done:
         "predict",
         contestant,
         request,
-        out=args.out,
+        out=out,
         timeout=timeout,
         given_up=args.given_up,
         module=answer.__name__,
     )
-    table = args.out / "predictions.parquet"
+    table = out / "predictions.parquet"
     if table.is_file():
-        table.rename(args.out / f"{fold.name}.parquet")
+        table.rename(out / f"{fold.name}.parquet")
     return done
 
 

@@ -7,7 +7,8 @@ each curve is the frozen probe.
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from models.transformer.errors import CheckpointError, TrainingError
 from models.transformer.finetune_head import balanced_accuracy, cross_entropy
 from models.transformer.finetune_model import Classifier, Labelled
 from models.transformer.lora import merge
+from models.transformer.ranks import ALONE, Ranks
 from models.transformer.room import Room, out_of_memory
 from models.transformer.schedule import Plan, rate_at
 from models.transformer.tokenise import Tokens
@@ -74,6 +76,7 @@ def tune(
     run: Run,
     room: Room,
     device: torch.device,
+    ranks: Ranks = ALONE,
     report: Callable[[Record], None] = lambda record: None,
 ) -> list[Record]:
     """Train ``model`` in place on unweighted cross-entropy, and return its curve.
@@ -81,9 +84,10 @@ def tune(
     Every record at the start, the end and each tenth of the plan holds ``run``, ``rate`` (the peak),
     ``step``, ``cells``, and, where they are known, ``loss`` (mean since the last record) and of the held-out
     cells ``validation_loss`` and ``validation_balanced_accuracy``. Ends early when three
-    records in turn were no better than the best before them.
+    records in turn were no better than the best of training before them.
 
-    A step is the same however many cells fit into memory at once, but for rounding and dropout.
+    A step is the same however many cells fit into memory at once and however many processes (``ranks``)
+    share them, but for rounding and dropout. The first process alone writes and tells.
     """
     model.to(device).train()
     optimiser = torch.optim.AdamW(
@@ -96,27 +100,37 @@ def tune(
     def look() -> Record:
         if validation is None:
             return {}
-        found = measured(model.probabilities(validation.corpus, device=device), validation.label)
+        p = model.probabilities(validation.corpus, device=device, ranks=ranks)
         model.train()
-        return found
+        return measured(p, validation.label)
 
+    def note(loss: Record) -> None:
+        where = {"run": run.number, "rate": run.training.rate, "step": state.step, "cells": state.cells}
+        state.curve.append(where | loss | look())
+        if ranks.first:
+            report(state.curve[-1])
+
+    keep = partial(_keep, run if ranks.first else replace(run, keep=None))
     with repeatable(device):
         state = _resume(run, model, optimiser)
+        ranks.require_same(f"{run.fingerprint} {state.step}", device=device)
         if not state.curve:
-            _note(state, {}, look(), run=run, report=report)
+            note({})
         losses: list[float] = []
         for tokens, cells, label in _batches(learn, run=run, start=state.step):
             if exhausted(state.curve):
                 break
-            losses.append(_step(model, tokens, cells, label, optimiser, run=run, step=state.step, room=room))
+            about = {"run": run, "step": state.step, "room": room, "ranks": ranks}
+            losses.append(_step(model, tokens, cells, label, optimiser, **about))
             state.step += 1
             state.cells += len(cells)
             if state.step % every == 0 or state.step == run.stop:
-                _note(state, {"loss": _mean(losses, step=state.step)}, look(), run=run, report=report)
+                (mean,) = ranks.summed([torch.tensor(np.mean(losses))], device=device)
+                note({"loss": _finite(float(mean), step=state.step)})
                 losses.clear()
-                _keep(run, model, optimiser, state)
+                keep(model, optimiser, state)
     if validation is not None:
-        _keep(run, None, None, state)  # of a run that only chooses, the curve is all that is wanted
+        keep(None, None, state)  # of a run that only chooses, the curve is all that is wanted
     merge(model.encoder.blocks)
     return state.curve
 
@@ -127,10 +141,14 @@ def worth(record: Record) -> tuple[float, float]:
 
 
 def exhausted(curve: list[Record]) -> bool:
-    """Whether the last three records were no better than the best before them."""
-    if len(curve) <= PATIENCE or "validation_loss" not in curve[0]:
+    """Whether the last three records were no better than the best before them.
+
+    Record 0, the frozen probe, does not count: the first steps cost what later ones win back, and more.
+    """
+    trained = curve[1:]
+    if len(trained) <= PATIENCE or "validation_loss" not in curve[0]:
         return False
-    return max(map(worth, curve[-PATIENCE:])) <= max(map(worth, curve[:-PATIENCE]))
+    return max(map(worth, trained[-PATIENCE:])) <= max(map(worth, trained[:-PATIENCE]))
 
 
 def _batches(learn: Labelled, *, run: Run, start: int) -> Iterator[tuple[Tokens, np.ndarray, np.ndarray]]:
@@ -167,26 +185,35 @@ def _step(
     run: Run,
     step: int,
     room: Room,
+    ranks: Ranks,
 ) -> float:
-    """One optimiser step on the mean loss of a batch, in as many parts as memory asks for."""
+    """One optimiser step on the mean loss of a batch, in as many parts as memory asks for.
+
+    Returns what this process' cells add to that mean.
+    """
     dropout_seed = int(np.random.SeedSequence([run.seed, run.number, step]).generate_state(1)[0])
-    total, done = 0.0, 0
-    while done < len(cells):
-        if not done:
-            torch.manual_seed(dropout_seed)
-            optimiser.zero_grad(set_to_none=True)
-        lengths = tokens.lengths[cells[done:]]
-        part = slice(done, done + room.first(lengths))
+    rows = ranks.share(len(cells))
+
+    def afresh() -> tuple[float, int]:
+        torch.manual_seed(dropout_seed + ranks.number)
+        optimiser.zero_grad(set_to_none=True)
+        return 0.0, 0
+
+    total, done = afresh()
+    while done < len(rows):
+        lengths = tokens.lengths[cells[rows[done:]]]
+        part = rows[done : done + room.first(lengths)]
         try:
             loss = _loss(model, tokens, cells[part], label[part]) / len(cells)
             loss.backward()
         except RuntimeError as error:
-            if len(cells[part]) == 1 or not out_of_memory(error):
+            if len(part) == 1 or not out_of_memory(error):
                 raise
-            room.halve(len(cells[part]), int(lengths[0]))
-            total, done = 0.0, 0  # some of this gradient may have been added already
+            room.halve(len(part), int(lengths[0]))
+            total, done = afresh()  # some of this gradient may have been added already
             continue
-        total, done = total + float(loss.detach()), part.stop
+        total, done = total + float(loss.detach()), done + len(part)
+    ranks.sum_gradients([weight for weight in model.parameters() if weight.requires_grad])
     torch.nn.utils.clip_grad_norm_(model.parameters(), run.training.clip)
     for group in optimiser.param_groups:
         group["lr"] = run.rate(step)
@@ -201,20 +228,10 @@ def _loss(model: Classifier, tokens: Tokens, cells: np.ndarray, label: np.ndarra
     return F.cross_entropy(logits, torch.from_numpy(label).to(device), reduction="sum")
 
 
-def _mean(losses: list[float], *, step: int) -> float:
-    mean = float(np.mean(losses))
-    if not np.isfinite(mean):
-        raise TrainingError(f"the loss became {mean} at or before step {step}; lower the learning rate")
-    return mean
-
-
-def _note(
-    state: _State, loss: Record, held_out: Record, *, run: Run, report: Callable[[Record], None]
-) -> None:
-    """Put a record on the curve and tell it."""
-    where = {"run": run.number, "rate": run.training.rate, "step": state.step, "cells": state.cells}
-    state.curve.append(where | loss | held_out)
-    report(state.curve[-1])
+def _finite(loss: float, *, step: int) -> float:
+    if not np.isfinite(loss):
+        raise TrainingError(f"the loss became {loss} at or before step {step}; lower the learning rate")
+    return loss
 
 
 def measured(probabilities: np.ndarray, label: np.ndarray) -> Record:

@@ -15,6 +15,7 @@ from models.transformer.finetune_head import Head
 from models.transformer.infer import autocast, embed
 from models.transformer.lora import attach
 from models.transformer.model import Encoder
+from models.transformer.ranks import ALONE, Ranks
 
 Part = Literal["last", "lora", "full"]
 
@@ -49,9 +50,12 @@ class Classifier(nn.Module):
             cells = self.encoder.cell(self.encoder(batch, layer=pooler.layer)).float()
         return self.readout(F.normalize(cells, dim=1) if pooler.unit else cells)
 
-    def probabilities(self, corpus: Corpus, *, device: torch.device) -> np.ndarray:
-        """Probability of each class, float64 (N, C)."""
-        Z = embed(self.encoder, corpus, device=device)
+    def probabilities(self, corpus: Corpus, *, device: torch.device, ranks: Ranks = ALONE) -> np.ndarray:
+        """Probability of each class, float64 (N, C); each of several processes embeds its share."""
+        cells = len(corpus)
+        if ranks.count > 1:
+            corpus = replace(corpus, counts=corpus.counts.take(ranks.share(cells)))
+        Z = ranks.gathered(embed(self.encoder, corpus, device=device), cells=cells, device=device)
         return self.readout.probabilities(Z)
 
 

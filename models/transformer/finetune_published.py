@@ -17,6 +17,7 @@ from models.transformer.finetune_model import Classifier, Labelled, free
 from models.transformer.finetune_search import Tuned, say
 from models.transformer.mixers import Attention
 from models.transformer.model import Encoder
+from models.transformer.ranks import ALONE, Ranks
 from models.transformer.room import Room
 from models.transformer.schedule import plan
 
@@ -114,6 +115,7 @@ def tune_as_published(
     device: torch.device,
     work: Path | None = None,
     fingerprint: str = "",
+    ranks: Ranks = ALONE,
 ) -> Tuned:
     """Fine-tune as the authors of the encoder's recipe do: no search, no early stop, all cells.
 
@@ -146,7 +148,8 @@ def tune_as_published(
         fall=protocol.fall,
     )
     room = Room(device, cells=protocol.training.batch_cells)
-    curve = tune(model, cells, validation=None, run=run, room=room, device=device, report=say)
+    where = {"room": room, "device": device, "ranks": ranks}
+    curve = tune(model, cells, validation=None, run=run, report=say, **where)
     chosen = {"rate": protocol.training.rate, "passes": float(protocol.training.epochs)}
     return Tuned(encoder=encoder, readout=model.readout, curve=curve, chosen=chosen)
 

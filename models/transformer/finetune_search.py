@@ -14,6 +14,7 @@ from models.transformer.finetune import Record, Run, measured, tune, worth
 from models.transformer.finetune_head import Head, fit_readout
 from models.transformer.finetune_model import Classifier, Labelled, free
 from models.transformer.model import Encoder
+from models.transformer.ranks import ALONE, Ranks
 from models.transformer.recipe import Design
 from models.transformer.room import Room
 from models.transformer.schedule import Plan, plan
@@ -88,6 +89,7 @@ def fine_tune(
     device: torch.device,
     work: Path | None = None,
     fingerprint: str = "",
+    ranks: Ranks = ALONE,
 ) -> Tuned:
     """Fit on labelled cells, in two stages, each with a search on the cells ``held_out``, bool (N,).
 
@@ -98,7 +100,8 @@ def fine_tune(
     the first rate, all steps.
 
     ``encoder`` is left as it is. ``work`` keeps what lets a killed call go on, where ``fingerprint`` is
-    the same. Costs three runs and one more.
+    the same. Of several processes (``ranks``) each is to call this with the same cells and ``Z``. Costs three
+    runs and one more.
 
     Raises
     ------
@@ -122,6 +125,7 @@ def fine_tune(
         device=device,
         work=work,
         fingerprint=fingerprint,
+        ranks=ranks,
         room=Room(device, cells=tuning.training.batch_cells),
         passes=_passes(len(learn), tuning),
     )
@@ -149,6 +153,7 @@ class _Runs:
     device: torch.device
     work: Path | None
     fingerprint: str
+    ranks: Ranks
     room: Room
     passes: float
 
@@ -179,10 +184,8 @@ class _Runs:
             keep=None if self.work is None else self.work / f"run-{number}.safetensors",
             fingerprint=self.fingerprint,
         )
-        records = tune(
-            model, cells, validation=validation, run=run, room=self.room, device=self.device, report=say
-        )
-        return model, records
+        where = {"room": self.room, "device": self.device, "ranks": self.ranks}
+        return model, tune(model, cells, validation=validation, run=run, report=say, **where)
 
 
 def _passes(cells: int, tuning: Tuning) -> float:

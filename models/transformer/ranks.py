@@ -59,24 +59,41 @@ class Ranks:
         for p, part in zip(used, flat.split([p.numel() for p in used]), strict=True):
             p.grad = part.view_as(p)
 
+    def gathered(self, own: np.ndarray, *, cells: int, device: torch.device) -> np.ndarray:
+        """Rows (``cells``, D) of all processes, each of which has those of its ``share``; alike in all."""
+        if self.count == 1:
+            return own
+        rows = torch.from_numpy(own).to(device)
+        whole = rows.new_zeros((cells, *rows.shape[1:]))
+        whole[self.number :: self.count] = rows
+        distributed.all_reduce(whole)
+        return whole.numpy(force=True)
+
+
+ALONE = Ranks()
+
 
 @contextlib.contextmanager
-def joined(device: torch.device) -> Iterator[Ranks]:
+def joined(device: torch.device, *, name: str = "") -> Iterator[Ranks]:
     """The processes that ``torchrun`` started, by its environment; one alone without it.
 
     NCCL between GPUs, each process on its own; gloo between processors. A group that the caller
-    made is used and left as it is.
+    made is used and left as it is. Who joins more than once gives each group a ``name`` of its own: the
+    others are looked up under it, and must not be found where they were before.
     """
     if distributed.is_available() and distributed.is_initialized():
         yield Ranks(number=distributed.get_rank(), count=distributed.get_world_size())
         return
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Ranks()
+        yield ALONE
         return
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    store, number, count = next(distributed.rendezvous("env://"))
+    store = distributed.PrefixStore(name, store)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, store=store, rank=number, world_size=count)
     try:
-        yield Ranks(number=distributed.get_rank(), count=distributed.get_world_size())
+        yield Ranks(number=number, count=count)
     finally:
         distributed.destroy_process_group()

@@ -1,7 +1,9 @@
 """The door of contestants that are given labels: what they are handed, and what they may answer."""
 
 import dataclasses
+import os
 import shutil
+import signal
 
 import anndata as ad
 import numpy as np
@@ -14,6 +16,7 @@ from contract.errors import NotApplicable, UserError
 from contract.files import read_json, write_json
 from contract.outcome import Outcome
 from models import answer
+from models import predict as command
 from models.__main__ import COMMANDS
 from models.baselines import Pca
 from models.catalogue import find_contestant, read_models
@@ -21,6 +24,7 @@ from models.classifiers import HEADS, classify
 from models.door import ContractError
 from models.fold import read_fold
 from models.labelled import Labels, Prediction, predict_checked
+from models.step import Done
 from models.validation import validation_cells
 
 
@@ -192,6 +196,44 @@ def test_predict_by_hand(fold, prepared, models, tmp_path) -> None:
     table = pd.read_parquet(out / "predictions.parquet")
     assert len(table) == 160
     assert not list(out.glob("fold-*"))
+
+
+def failed(*_, **__) -> Done:
+    return Done(Outcome(status="failed", stage="predict", reason="this disk is full"), {}, None)
+
+
+def ended_by_torchrun(*_, **__) -> Done:
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise AssertionError("the signal comes first")
+
+
+@pytest.mark.parametrize(
+    ("number", "child", "reason"),
+    [(0, failed, "disk is full"), (0, ended_by_torchrun, "another process"), (1, failed, "disk is full")],
+)
+def test_processes_share_one_fate(
+    fold, prepared, models, tmp_path, monkeypatch, capsys, number, child, reason
+) -> None:
+    """As ``torchrun`` starts them: a failed one is non-zero and ends the step; the first alone writes."""
+    shutil.copytree(fold, fold.parent / "fold-1")
+    monkeypatch.setenv("RANK", str(number))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    asked = []
+    monkeypatch.setattr(command, "run_child", lambda *a, **k: asked.append(a) or child())
+    monkeypatch.setattr(command, "GRACE", 0.0)
+    before = signal.getsignal(signal.SIGTERM)
+    out = tmp_path / "out"
+    words = ["--models", str(models), "--data", str(prepared), "--folds", str(fold.parent), "--out", str(out)]
+    try:
+        assert dispatch("models", COMMANDS, about="", argv=["predict", "--model", "pca", *words]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(asked) == 1
+    assert reason in capsys.readouterr().err
+    assert out.exists() == (number == 0)
+    if number == 0:
+        assert Outcome.read(out / "outcome.json").status == "failed"
+        assert read_json(out / "cost.json")["processes"] == 2
 
 
 def test_an_embedding_after_labels_knows_those_of_training_cells_alone(prepared, models, tmp_path) -> None:

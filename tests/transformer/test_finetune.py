@@ -215,11 +215,11 @@ def test_patience():
     def curve(*values):
         return [{"validation_loss": 1.0, "validation_balanced_accuracy": value} for value in values]
 
-    assert not exhausted(curve(0.5, 0.5, 0.5))
-    assert exhausted(curve(0.5, 0.5, 0.4, 0.3))
-    assert not exhausted(curve(0.5, 0.5, 0.4, 0.6))
+    assert not exhausted(curve(0.9, 0.5, 0.5, 0.5))
+    assert exhausted(curve(0.9, 0.5, 0.5, 0.4, 0.3))
+    assert not exhausted(curve(0.9, 0.5, 0.5, 0.4, 0.6))
     assert not exhausted([{"loss": 1.0}] * 9)
-    falling = curve(0.5, 0.5, 0.5, 0.5)
+    falling = curve(0.9, 0.5, 0.5, 0.5, 0.5)
     falling[-1]["validation_loss"] = 0.9
     assert not exhausted(falling)
 
