@@ -53,7 +53,9 @@ rule predict:
     threads: 1
     resources:
         last_attempt=last_attempt,
-        mem_mb=lambda wildcards, input, attempt: attempt * max(4000, 40 * input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: growing(
+            attempt, max(4000, 40 * input.size_mb)
+        ),
         runtime="24h",
         gpu=gpu_if_needed,
     params:
