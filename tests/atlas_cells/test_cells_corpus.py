@@ -7,6 +7,7 @@ import pytest
 from prepared import prepare, write
 from scipy import sparse
 
+from atlas import overlap
 from atlas.corpus import hash_of
 from atlas.overlap import barcode, fingerprints
 from atlas.prepare import prepare_nothing
@@ -184,6 +185,22 @@ def test_cells_counted_anew_are_known_by_barcode_and_near_counts(cells, data):
     test = found["cells"]["test"]
     assert (test["same_counts"], test["same_barcode_and_near_counts"]) == (0, test["n"])
     assert found["exposure"] == "test_cells_seen"
+
+
+def test_both_are_read_block_by_block_to_the_same_end(cells, data, monkeypatch):
+    folder = data("one", _with_barcodes(cells, "-1"))
+    anew = _with_barcodes(cells, "_run7")[::-1].copy()
+    anew.X = sparse.csr_matrix(anew.X + sparse.eye(*anew.shape, dtype=np.float32))
+    data("two", anew, citation="elsewhere")
+    corpus = _gather(folder, "one=all")
+    whole, taken, take = _compare(corpus, folder, "two"), [], overlap._Counted.take
+    monkeypatch.setattr(overlap, "ROWS", 5)
+    monkeypatch.setattr(
+        overlap._Counted, "take", lambda self, rows: taken.append(len(rows)) or take(self, rows)
+    )
+    assert _compare(corpus, folder, "two") == whole
+    assert whole["cells"]["test"]["same_barcode_and_near_counts"] == whole["cells"]["test"]["n"]
+    assert max(taken) == 5
 
 
 def test_more_shared_barcodes_than_chance_betray_a_study(cells, data):
