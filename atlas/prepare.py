@@ -139,7 +139,8 @@ def _write_matrix(
         obs = _obs(source.columns, dataset, names=source.names)
         obs["total_counts"] = tally.totals
         symbols = _symbols(var, names, genes, dataset)
-        file.finish(obs=obs, var=_var(genes.ids, symbols), uns={"dataset": dataset.id})
+        named = {} if dataset.orthologues is None else {"genes_of": dataset.organism}
+        file.finish(obs=obs, var=_var(genes.ids, symbols), uns={"dataset": dataset.id, **named})
     report = {
         "genes_in_source": len(names),
         "genes_dropped": sum(not gene for gene in ids),

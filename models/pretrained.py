@@ -19,7 +19,7 @@ from models.card import ModelCard
 from models.cells_file import Cells
 from models.gene_table import fit_to, gene_table_of
 from models.options import RecipeOptions
-from models.reading import counts_of, organisms_of, units_of
+from models.reading import counts_of, gene_organisms_of, units_of
 from models.telling import Told, tell
 from models.transformer import checkpoint
 from models.transformer.counts import Chosen, Marked, blocks
@@ -123,7 +123,7 @@ class Pretrained:
         Raises
         ------
         NotApplicable
-            If cells and corpus are of different organisms, share too few genes, or a cell
+            If the genes of cells and corpus are of different organisms, too few are shared, or a cell
             expresses no gene of the vocabulary or lacks a total that the recipe needs.
         """
         corpus = self.read(cells)
@@ -132,7 +132,7 @@ class Pretrained:
 
     def read(self, cells: Cells) -> Corpus:
         """The cells as the network reads them; refuses what ``embed`` does, but for single cells."""
-        strangers = organisms_of(cells) - set(self._corpus["organisms"])
+        strangers = gene_organisms_of(cells) - set(self._corpus["organisms"])
         if strangers and self._corpus["organisms"]:
             known = ", ".join(self._corpus["organisms"])
             raise NotApplicable(f"the corpus is {known}, the cells {', '.join(sorted(strangers))}")

@@ -68,6 +68,12 @@ def organisms_of(cells: Cells) -> set[str]:
     return set(cells.obs["organism"].unique()) - {""}
 
 
+def gene_organisms_of(cells: Cells) -> set[str]:
+    """Organisms whose ids name the genes: those of the cells, unless they are named by their orthologues."""
+    named = cells.uns.get("genes_of")
+    return organisms_of(cells) if named is None else {str(named)}
+
+
 def datasets_of(cells: Cells) -> list[str] | None:
     """Ids of the data sets of a corpus, or nothing where they are not written down."""
     if "dataset" in cells.obs:

@@ -42,6 +42,17 @@ def test_files_keep_their_contract(cells, save, entry, tmp_path):
     assert reference.shape == (24, 23)
 
 
+def test_genes_that_stand_for_another_species_say_whose_ids_they_bear(cells, save, entry, tmp_path):
+    cells.obs["species"] = np.where(np.arange(24) < 12, "Homo sapiens", "Mus musculus")
+    cells.var["mouse"] = [f"gene{i}" for i in range(30)]
+    both = entry(orthologues="mouse", columns={"organism": "species"})
+    out, _ = _written(prepare(save(cells), both), tmp_path / "out")
+    assert set(out.obs["organism"]) == {"human", "mouse"}
+    assert out.uns["genes_of"] == "human"
+    alone, _ = _written(prepare(save(cells), entry()), tmp_path / "alone")
+    assert "genes_of" not in alone.uns
+
+
 def test_no_label_reaches_the_cells(cells, save, entry, tmp_path):
     cells.obs["state"] = "stimulated"
     cells.uns["cell_type_colors"] = ["red"]

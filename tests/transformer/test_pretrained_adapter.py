@@ -113,6 +113,12 @@ def test_the_hvg_trap_is_closed(cells_of):
 def test_what_cannot_be_embedded_is_not_applicable(fitted, cells_of):
     with pytest.raises(NotApplicable, match="corpus is Homo sapiens, the cells Mus musculus"):
         fitted.embed(cells_of(20, organism="Mus musculus"))
+    mouse = cells_of(20, organism="Mus musculus")
+    mouse.uns["genes_of"] = "Homo sapiens"  # as where human ids stand for the orthologues
+    np.testing.assert_array_equal(fitted.embed(mouse), fitted.embed(cells_of(20)))
+    mouse.uns["genes_of"] = "Mus musculus"
+    with pytest.raises(NotApplicable, match="corpus is Homo sapiens, the cells Mus musculus"):
+        fitted.embed(mouse)
     strange = cells_of(20)
     strange.var_names = [*strange.var_names[:15], *(f"x{i}" for i in range(strange.n_vars - 15))]
     with pytest.raises(NotApplicable, match="15 of the data set's 40"):
