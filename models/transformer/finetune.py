@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.transformer.adamw import AdamW
 from models.transformer.batch import batch_of
 from models.transformer.checkpoint import read_tensors, write_tensors
 from models.transformer.choices import Training
@@ -90,11 +90,8 @@ def tune(
     share them, but for rounding and dropout. The first process alone writes and tells.
     """
     model.to(device).train()
-    optimiser = torch.optim.AdamW(
-        [weight for weight in model.parameters() if weight.requires_grad],
-        lr=run.training.rate,
-        weight_decay=run.training.decay,
-    )
+    learnt = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser = AdamW(learnt, decay=run.training.decay)
     every = max(run.plan.steps // RECORDS, 1)
 
     def look() -> Record:
@@ -180,7 +177,7 @@ def _step(
     tokens: Tokens,
     cells: np.ndarray,
     label: np.ndarray,
-    optimiser: torch.optim.Optimizer,
+    optimiser: AdamW,
     *,
     run: Run,
     step: int,
@@ -196,7 +193,7 @@ def _step(
 
     def afresh() -> tuple[float, int]:
         torch.manual_seed(dropout_seed + ranks.number)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.forget_gradients()
         return 0.0, 0
 
     total, done = afresh()
@@ -213,11 +210,9 @@ def _step(
             total, done = afresh()  # some of this gradient may have been added already
             continue
         total, done = total + float(loss.detach()), done + len(part)
-    ranks.sum_gradients([weight for weight in model.parameters() if weight.requires_grad])
-    torch.nn.utils.clip_grad_norm_(model.parameters(), run.training.clip)
-    for group in optimiser.param_groups:
-        group["lr"] = run.rate(step)
-    optimiser.step()
+    ranks.sum_gradients(optimiser.weights)
+    torch.nn.utils.clip_grad_norm_(optimiser.weights, run.training.clip)
+    optimiser.step(rate=run.rate(step))
     return total
 
 
@@ -242,21 +237,20 @@ def measured(probabilities: np.ndarray, label: np.ndarray) -> Record:
     }
 
 
-def _keep(run: Run, model: Classifier | None, optimiser: torch.optim.Optimizer | None, state: _State) -> None:
+def _keep(run: Run, model: Classifier | None, optimiser: AdamW | None, state: _State) -> None:
     """Write what learns, its moments and the position as one file, so that they can never disagree."""
     if run.keep is None:
         return
     tensors = {}
     if model is not None and optimiser is not None:
         tensors = {f"weight.{name}": p for name, p in model.named_parameters() if p.requires_grad}
-        for index, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
+        tensors |= {f"optimiser.{name}": tensor for name, tensor in optimiser.state().items()}
     run.keep.parent.mkdir(parents=True, exist_ok=True)
     about = {"fingerprint": run.fingerprint, "step": state.step, "cells": state.cells, "curve": state.curve}
     write_tensors(run.keep, tensors, metadata=about)
 
 
-def _resume(run: Run, model: Classifier, optimiser: torch.optim.Optimizer) -> _State:
+def _resume(run: Run, model: Classifier, optimiser: AdamW) -> _State:
     """Restore what ``_keep`` wrote for this very run, or start at step 0."""
     if run.keep is None or not run.keep.is_file():
         return _State()
@@ -267,13 +261,10 @@ def _resume(run: Run, model: Classifier, optimiser: torch.optim.Optimizer) -> _S
         return _State()
     if kept.get("fingerprint") != run.fingerprint:
         return _State()
-    moments: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        part, key = name.split(".", 1)
-        if part == "optimiser":
-            index, moment = key.split(".")
-            moments.setdefault(int(index), {})[moment] = tensor
-    weights = {k.removeprefix("weight."): v for k, v in tensors.items() if k.startswith("weight.")}
+    weights, moments = (
+        {name.removeprefix(kind): tensor for name, tensor in tensors.items() if name.startswith(kind)}
+        for kind in ("weight.", "optimiser.")
+    )
     model.load_state_dict(weights, strict=False)
-    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimiser.take_up(moments)
     return _State(step=kept["step"], cells=kept["cells"], curve=kept["curve"])
