@@ -19,6 +19,7 @@ from tasks.study import Primary
 
 HEADS = {
     "logistic": "logistic regression",
+    "ridge": "ridge regression",
     "svm": "a linear support vector machine",
     "boosting": "boosted trees",
     "knn": "nearest neighbours",
@@ -60,6 +61,28 @@ class Lesson:
     reference: str
     shots: tuple[int | None, ...]
     lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """Balanced accuracy on a fold's validation units: of the frozen probe, and the best of fine-tuning."""
+
+    model: str
+    dataset: str
+    seed: int
+    fold: str
+    frozen: float
+    best: float
+
+
+def searches(results: Results) -> list[Search]:
+    """What each fine-tuned contestant found on the units it chose by, in each fold where that is stored."""
+    return [
+        Search(model=run.model, dataset=run.dataset, seed=run.seed, fold=fold, **found)
+        for model in results.study.models
+        for run in results.runs_of(model)
+        for fold, found in sorted(run.made.get("search", {}).items())
+    ]
 
 
 def lessons(results: Results, evidence: Evidence) -> list[Lesson]:

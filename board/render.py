@@ -21,7 +21,7 @@ from board.explorer import EPSILON, WEIGHT, explorers
 from board.facts import dataset_facts, meanings, profiles
 from board.gain import FEWEST_TRAININGS, FEWEST_UNITS
 from board.gainview import limits, tables
-from board.learning import lessons
+from board.learning import lessons, searches
 from board.overview import glances
 from board.rawview import grids
 from board.results import Results, Run
@@ -65,6 +65,7 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
                 entry.id: entry.report.get("label_source") or "not stated" for entry in results.datasets
             },
             lessons=lessons(results, evidence),
+            searches=searches(results),
             scalings=scalings(results, evidence, TABLE),
             advised=advices(results, evidence, TABLE),
             roughnesses=roughnesses(results, evidence, TABLE),

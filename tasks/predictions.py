@@ -20,6 +20,7 @@ from tasks.runs import Run, run_of
 FILES = ("outcome.json", "run.json", "cost.json", "predictions.parquet")
 COLUMNS = {"fold", "question", "cell", "predicted", "unseen_score"}
 CLASS = "p:"
+ON_VALIDATION = "validation_balanced_accuracy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -95,7 +96,26 @@ def read_predictions(folder: Path) -> Predicted:
     if outcome.status == "ok" and problem:
         outcome = replace(outcome, status="failed", stage="score", reason=problem)
     run = run_of(facts, outcome=outcome, cost=read_json(folder / "cost.json"))
+    searched = search(facts["folds"])
+    if searched:
+        run = replace(run, made={**run.made, "search": searched})
     return Predicted(run=run, table=table, answers=facts["folds"])
+
+
+def search(answers: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, float]]:
+    """Fold → balanced accuracy on its validation units, by all labels: of the ``frozen`` probe, and ``best``.
+
+    The best record of fine-tuning was chosen on these very units. Folds in which nothing was fine-tuned,
+    or nothing searched, are not there.
+    """
+    found = {}
+    for fold, questions in answers.items():
+        curve = questions.get("all", {}).get("curve") or ()
+        tried = [record for record in curve if "run" in record and ON_VALIDATION in record]
+        frozen = [record[ON_VALIDATION] for record in tried if record["step"] == 0]
+        if frozen:
+            found[fold] = {"frozen": frozen[0], "best": max(record[ON_VALIDATION] for record in tried)}
+    return found
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, str]:

@@ -1,5 +1,7 @@
 """The section on learning from labels: who beats the reference, and what few labels are worth."""
 
+import dataclasses
+
 import made_up as m
 import pytest
 
@@ -7,7 +9,7 @@ from board.boxes import Boxes
 from board.evidence import weigh
 from board.export import SCHEMA, export
 from board.family import accesses, entries, learned_from
-from board.learning import lessons
+from board.learning import Search, lessons, searches
 from board.render import environment
 from contract.catalogue import check
 from contract.errors import UserError
@@ -108,13 +110,34 @@ def test_the_protocol_is_exported_and_checked() -> None:
         check(protocols, form, where="x")
 
 
+def test_the_frozen_probe_stands_beside_what_the_search_found() -> None:
+    found = results()
+    made = {"search": {"fold-1": {"frozen": 0.6, "best": 0.6}, "fold-0": {"frozen": 0.61, "best": 0.73}}}
+    tuned = dataclasses.replace(next(run for run in found.runs if run.model == "better"), made=made)
+    runs = tuple(tuned if run.model == "better" else run for run in found.runs)
+    found = dataclasses.replace(found, runs=runs)
+    facts = {"model": "better", "dataset": "blood", "seed": 0}
+    assert searches(found) == [
+        Search(**facts, fold="fold-0", frozen=0.61, best=0.73),
+        Search(**facts, fold="fold-1", frozen=0.6, best=0.6),
+    ]
+    text = rendered(found)
+    assert "chosen on these donors" in text
+    assert "+0.120" in text
+    assert "chosen on these donors" not in rendered(results())
+
+
+def rendered(found) -> str:
+    page = environment().get_template("learning.html.j2")
+    about = {"lessons": lessons(found, weighed(found)), "searches": searches(found)}
+    return page.render(boxes=Boxes(), study=found.study, tasks=TASKS, **about)
+
+
 @pytest.mark.parametrize("folds", [4, None])
 def test_random_cells_are_marked(folds) -> None:
     protocol = Protocol(held_out="cells", folds=folds or 4)
     found = results()
     found.rows["split"] = protocol.name if folds else PROTOCOL.name
-    page = environment().get_template("learning.html.j2")
-    about = {"lessons": lessons(found, weighed(found)), "study": found.study, "tasks": TASKS}
-    text = page.render(boxes=Boxes(), **about)
+    text = rendered(found)
     assert ("values are too good" in text) == bool(folds)
     assert "10 labels a type" in text

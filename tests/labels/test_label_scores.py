@@ -12,6 +12,7 @@ from test_folds import run_folds
 from contract.cli import dispatch
 from models.__main__ import COMMANDS as MODELS
 from tasks.__main__ import COMMANDS as TASKS
+from tasks.predictions import read_predictions
 
 
 def predict(folder: Path, data: Path, models: Path, name: str) -> Path:
@@ -87,6 +88,22 @@ def test_permuted_training_labels_score_at_chance(folder, prepared, models, tmp_
     rows = score(tmp_path, prepared, [predict(tmp_path, prepared, models, "pca")])
     main = rows[(rows["metric"] == "balanced_accuracy") & rows["shots"].isna() & (rows["unit"] == "set")]
     assert abs(main["value"].item() - 1 / 3) < 0.1  # three standard errors of 235 cells
+
+
+def test_what_a_search_found_on_its_own_units(folder, tmp_path) -> None:
+    """Record 0 of each run is the frozen probe; the last run, of all cells, has nothing to be measured on."""
+    name = "validation_balanced_accuracy"
+    probes = [{"strength": 1.0, name: 0.9}]
+    runs = [{"run": run, "step": step, name: 0.5 + 0.1 * run * step} for run in (0, 1) for step in (0, 1)]
+    last = [{"run": 3, "step": 0}, {"run": 3, "step": 9, "loss": 0.1}]
+    shutil.copytree(folder / "predictions" / "pca", tmp_path / "tuned")
+    run = json.loads((tmp_path / "tuned" / "run.json").read_text())
+    run["folds"]["fold-0"]["all"]["curve"] = probes + runs + last
+    run["folds"]["fold-1"]["all"]["curve"] = probes + last
+    (tmp_path / "tuned" / "run.json").write_text(json.dumps(run))
+    found = read_predictions(tmp_path / "tuned").run.made
+    assert found["search"] == {"fold-0": {"frozen": 0.5, "best": 0.6}}
+    assert "search" not in read_predictions(folder / "predictions" / "pca").run.made
 
 
 def test_a_failed_contestant_has_rows_that_say_why(folder, prepared, tmp_path) -> None:
