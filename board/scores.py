@@ -75,7 +75,8 @@ def _table(path: Path) -> pa.Table:
         raise UserError(str(path), found="no such file", todo="run `python -m tasks score` first")
     try:
         table = pq.read_table(path).replace_schema_metadata(None)
-    except pa.ArrowInvalid as error:
+        table.validate(full=True)
+    except (OSError, pa.ArrowException) as error:
         raise UserError(str(path), found=f"no parquet ({error})", todo="score this data set again") from None
     if table.schema != SCHEMA:
         odd = sorted(

@@ -124,7 +124,9 @@ def read_recipe(path: Path) -> Recipe:
     """Read a recipe file; every mistake is a ``RecipeError`` that names file and field."""
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the parser stumbles in many ways: `!!int` ends it with an IndexError
         raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     recipe = build(Recipe, value, where=str(path))
     for name in recipe.sizes:
