@@ -13,6 +13,8 @@ from board.verdict import SHOWN_WORDS
 
 MOST = 4
 """Prices that are told in a sentence; the others stand in the tables of cost."""
+MOST_NAMES = 8
+"""Contestants that a sentence names, and studies' verdicts that are told; tables below have them all."""
 
 
 def answer(results: Results, evidence: Evidence) -> list[str]:
@@ -28,7 +30,7 @@ def answer(results: Results, evidence: Evidence) -> list[str]:
         _by_label_source(asked),
         _against_all(asked),
         _turning(asked),
-        *(_over_studies(line, reference) for line in evidence.across),
+        *_over_all_studies(evidence.across, reference),
         _price(results, asked),
         _others([c for c in real if c.model not in {one.model for one in asked}], reference),
         _self_tests(simulated, reference),
@@ -48,7 +50,7 @@ def _asked(results: Results, real: Sequence[Comparison]) -> tuple[str, list[Comp
 def _first(who: str, found: Sequence[Comparison], reference: str) -> str:
     if not found:
         return "No pre-trained contestant was measured on real data."
-    names = listing(sorted({c.model for c in found}))
+    names = listing(sorted({c.model for c in found}), most=MOST_NAMES)
     asked = f"{who} ({names}) on real data, {count(len(found), 'comparison')}: "
     won = [c for c in found if c.word == "better"]
     if won:
@@ -79,13 +81,15 @@ def _against_all(found: Sequence[Comparison]) -> str:
     names = listing(sorted({name for c in asked for name in c.rivals.baselines}))
     won = [c for c in asked if c.rivals.word == "beats every baseline"]
     if not won:
-        who = listing(sorted({c.model for c in asked}))
+        who = listing(sorted({c.model for c in asked}), most=MOST_NAMES)
         if all(c.rivals.word == "no verdict" for c in asked):
             return f"Whether {who} can beat every simple baseline ({names}) cannot be said from this study."
         return f"Not shown to beat every simple baseline ({names}) anywhere: {who}."
-    told = "; ".join(
-        f"{_where(own, among=asked)}, by at least {number(min(c.rivals.low for c in own))}"
-        for own in _by_model(won)
+    told = _clauses(
+        [
+            f"{_where(own, among=asked)}, by at least {number(min(c.rivals.low for c in own))}"
+            for own in _by_model(won)
+        ]
     )
     return f"Better than every simple baseline ({names}): {told}."
 
@@ -96,8 +100,20 @@ def _turning(found: Sequence[Comparison]) -> str:
     if not turned:
         return ""
     decided = [c for c in found if c.word in ("better", "worse")]
-    places = "; ".join(f"{_where(own, among=decided)} ({_tally(own)})" for own in _by_model(turned))
+    places = _clauses([f"{_where(own, among=decided)} ({_tally(own)})" for own in _by_model(turned)])
     return f"Geometry-dependent, another word when embeddings are whitened: {places}."
+
+
+def _over_all_studies(across: Sequence[Across], reference: str) -> list[str]:
+    """A sentence each; of many, those that were decided come first, and the rest is counted."""
+    order = {word: place for place, word in enumerate(SHOWN_WORDS)}
+    shown = list(across)
+    if len(shown) > MOST_NAMES:
+        shown.sort(key=lambda line: order.get(line.word, len(order)))
+    sentences = [_over_studies(line, reference) for line in shown[:MOST_NAMES]]
+    rest = Counter(line.word for line in shown[MOST_NAMES:])
+    counted = ", ".join(f"{number_of} {_aside(word)}" for word, number_of in sorted(rest.items()))
+    return sentences + ([f"Over studies, of {rest.total()} others: {counted}."] if rest else [])
 
 
 def _over_studies(line: Across, reference: str) -> str:
@@ -131,7 +147,9 @@ def _cost(results: Results, own: Sequence[Comparison]) -> str:
         return ""
     before = [run.seconds("pretrain") for run in results.runs_of(own[0].model)]
     known = [time for time in before if time is not None]
-    told = f"{own[0].model} takes {median(ratios):.2g} times as long as {reference} to fit and embed"
+    times = f"{median(ratios):.2g}"
+    many = "" if times == "1" else f"{times} times "
+    told = f"{own[0].model} takes {many}as long as {reference} to fit and embed"
     return f"{told}, after {seconds(max(known))} of pre-training" if known else told
 
 
@@ -166,9 +184,15 @@ def _failed(results: Results) -> list[str]:
 
 def _places(found: Sequence[Comparison], *, among: Sequence[Comparison]) -> str:
     """Who won where and by how much, one clause a contestant."""
-    return "; ".join(
-        f"{_where(own, among=among)}, by {_span([c.gain.value for c in own])}" for own in _by_model(found)
+    return _clauses(
+        [f"{_where(own, among=among)}, by {_span([c.gain.value for c in own])}" for own in _by_model(found)]
     )
+
+
+def _clauses(told: Sequence[str]) -> str:
+    """As many as one reads in a sentence, and how many more there are."""
+    rest = f"; and {len(told) - MOST_NAMES} more contestants" if len(told) > MOST_NAMES else ""
+    return "; ".join(told[:MOST_NAMES]) + rest
 
 
 def _by_model(found: Sequence[Comparison]) -> list[list[Comparison]]:

@@ -96,6 +96,10 @@
   };
   addEventListener("load", () => setTimeout(bringInTurn, 10));
   addEventListener("beforeprint", bringAll);
+  // The browser's own search finds what is a table by then, not what is still text.
+  addEventListener("keydown", (event) => {
+    if (event.key === "F3" || ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "f")) bringAll();
+  });
   bringTarget(location.hash);
 
   const box = document.getElementById("filter");

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from board.costcurve import CostCurve, cost_curves
 from board.results import DataSet, Results, Run
 from board.text import number, tidy
 from metrics.table import Metric
@@ -37,12 +38,13 @@ def _read(runs: Sequence[Run]) -> Facts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
-    """One contestant: its card, what it saw, and what its corpus shares with each data set."""
+    """One contestant: its card, what it saw, what its corpus shares with each data set, what it costs."""
 
     name: str
     kind: str
     facts: Facts
     overlap: tuple[str, ...]
+    costs: tuple[CostCurve, ...]
 
 
 def profiles(results: Results) -> list[Profile]:
@@ -57,7 +59,13 @@ def _profile(results: Results, model: str) -> Profile:
     facts = _card(cards[0], options=runs[0].options) if cards else (("card", "no run left one"),)
     facts += _packages(runs) + _weights(runs)
     shown = tuple(_overlap(name, found) for name, found in sorted(overlaps.items()))
-    return Profile(name=model, kind=results.kind(model), facts=facts, overlap=shown)
+    return Profile(
+        name=model,
+        kind=results.kind(model),
+        facts=facts,
+        overlap=shown,
+        costs=cost_curves(results, model),
+    )
 
 
 def _card(card: Mapping[str, Any], *, options: Mapping[str, Any]) -> Facts:

@@ -14,9 +14,12 @@ from board.ranks import Ranks
 from board.remarks import Said, remarks
 from board.results import DataSet, Results, Run
 from board.svg import Scale, gain_scale, whisker
-from board.text import count, listing, number, percent, seconds
+from board.text import count, cut, listing, number, percent, seconds
 from board.whitened import MARK, told
 from metrics.table import Metric
+
+MOST_RANKS = 20
+"""Contestants whose ranks are told above a table; ``leaderboard.json`` has them all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,8 +224,9 @@ def ranks_text(ranks: Ranks, *, level: float) -> str:
         f"{name} {one.best}" if one.best == one.worst else f"{name} {one.best}–{one.worst}"
         for name, one in order
     ]
-    out = f"; without a value for each unit: {', '.join(ranks.left_out)}" if ranks.left_out else ""
-    return f"Ranks that the data allow (exploratory; together {percent(level)}): {', '.join(told)}{out}."
+    names, left = (cut(parts, longest=MOST_RANKS) for parts in (told, ranks.left_out))
+    out = f"; without a value for each unit: {left}" if ranks.left_out else ""
+    return f"Ranks that the data allow (exploratory; together {percent(level)}): {names}{out}."
 
 
 def _power_fact(found: list[Comparison], *, level: float) -> str:

@@ -205,7 +205,8 @@ def curves(found: Sequence[Curve], *, title: str, across: str, quality: str) -> 
     amounts = sorted({x for curve in found if len(curve.points) > 1 for x, _ in curve.points})
     least, most = (math.log10(end) for end in (min(x for x in amounts if x > 0), max(amounts)))
     none = least - 0.3 * (most - least)
-    x = Scale(low=none if amounts[0] == 0 else least, high=most, start=LEFT + 20, end=LARGE - RIGHT - 10)
+    low = none if amounts[0] == 0 else least
+    x = Scale(low=low - 0.05 * (most - low), high=most, start=LEFT, end=LARGE - RIGHT - 10)
     values = [value for curve in found for _, value in curve.points]
     y = _roomy(values, start=height - BOTTOM, end=TOP)
     places = {amount: x(math.log10(amount) if amount else none) for amount in amounts}

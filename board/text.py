@@ -50,9 +50,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
-def listing(names: Iterable[str], *, empty: str = "none") -> str:
-    """``a, b and c``."""
+def listing(names: Iterable[str], *, empty: str = "none", most: int | None = None) -> str:
+    """``a, b and c``; beyond ``most`` names ``a, b and 7 more``."""
     names = list(names)
+    if most is not None and len(names) > most + 1:
+        names = [*names[:most], f"{len(names) - most:,} more"]
     if len(names) < 2:
         return names[0] if names else empty
     return f"{', '.join(names[:-1])} and {names[-1]}"
@@ -100,12 +102,13 @@ def tidy(value: Any, *, longest: int = 60) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Mapping):
-        return _cut([f"{key}: {tidy(inner)}" for key, inner in value.items()], longest=longest)
+        return cut([f"{key}: {tidy(inner)}" for key, inner in value.items()], longest=longest)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return _cut([tidy(inner) for inner in value], longest=longest)
+        return cut([tidy(inner) for inner in value], longest=longest)
     return without_folders(str(value))
 
 
-def _cut(parts: list[str], *, longest: int) -> str:
+def cut(parts: Sequence[str], *, longest: int) -> str:
+    """Parts joined by commas; of more than ``longest`` the first, and how many there are besides."""
     rest = len(parts) - longest
     return ", ".join(parts[:longest]) + (f" … and {rest} more" if rest > 0 else "") if parts else "none"

@@ -1,7 +1,10 @@
 """The answer in words, for studies whose verdicts are known beforehand."""
 
+from dataclasses import replace
+
 from made_up import BASE, PER_UNIT, WIGGLE, data_set, results, row, runs_of, unit_rows
 
+from board.across import Across
 from board.answer import answer
 from board.evidence import weigh
 from board.gainview import tables
@@ -146,3 +149,45 @@ def test_a_remark_on_values_stands_beside_the_gains() -> None:
     alike = shown({"pca": "2 of 9 cells unseen", "hvg": "2 of 9 cells unseen"})
     assert alike.facts[-1] == "Of the values: 2 of 9 cells unseen."
     assert alike.reference.reason == ""
+
+
+def test_of_many_winners_some_are_named_and_the_rest_is_counted() -> None:
+    winners = tuple(f"model_{i:02d}@demo" for i in range(12))
+    rows = unit_rows(BASE, model="pca", **PER_UNIT)
+    for i, model in enumerate(winners):
+        rows += unit_rows(BASE + 0.2 + 0.01 * i + WIGGLE, model=model, **PER_UNIT)
+    study = results(rows, models=("pca", *winners), tasks=("annotation",))
+    first = answer(study, weigh(study, TABLE))[0]
+    assert "model_07@demo and 4 more) on real data, 12 comparisons: 12 better than pca" in first
+    assert first.count("@demo at annotation on blood") == 8
+    assert "; and 4 more contestants)" in first
+
+
+def test_of_many_lines_over_studies_the_decided_come_first() -> None:
+    rows = unit_rows(BASE, model="pca", **PER_UNIT) + unit_rows(BASE, model="scvi", **PER_UNIT)
+    study = results(rows, models=("pca", "scvi"), tasks=("annotation",))
+    line = Across(
+        task="annotation",
+        access="inductive",
+        label_source="facs",
+        model="scvi",
+        gains=(("a", 0.1),),
+        missing=(),
+        value=0.1,
+        interval=None,
+        word="too few studies",
+        reason="1",
+    )
+    many = [replace(line, model=f"m{i}") for i in range(10)] + [replace(line, word="worse")]
+    said = answer(study, replace(weigh(study, TABLE), across=tuple(many)))
+    lines = [sentence for sentence in said if "ver 1 study" in sentence]
+    assert len(lines) == 8
+    assert lines[0].startswith("scvi at annotation")
+    assert "Over studies, of 3 others: 3 too few studies." in said
+
+
+def test_an_equal_price_is_no_multiple() -> None:
+    rows = unit_rows(BASE, model="pca", **PER_UNIT) + unit_rows(BASE, model="geneformer@demo", **PER_UNIT)
+    study = results(rows, models=("pca", "geneformer@demo"), tasks=("annotation",))
+    text = " ".join(answer(study, weigh(study, TABLE)))
+    assert "geneformer@demo takes as long as pca to fit and embed" in text

@@ -141,6 +141,12 @@ def test_on_paper_everything_is_there(browser, large) -> None:
     assert browser.run(LATE) == 0
 
 
+def test_the_browsers_own_search_has_everything(browser, large) -> None:
+    browser.open(large)
+    browser.run("dispatchEvent(new KeyboardEvent('keydown', {key: 'f', ctrlKey: true}))")
+    assert browser.run(LATE) == 0
+
+
 STAYS = """
 const [id, done] = arguments, head = document.getElementById(id).tHead.rows[0].cells[0];
 head.scrollIntoView({block: 'nearest', behavior: 'instant'});
@@ -236,3 +242,48 @@ def test_controls_alone_are_a_page(browser, tmp_path) -> None:
     models = ("pca", *CONTROLS)
     study = results(whole_study(models=models), models=models)
     assert "control" in shown(browser, tmp_path, study, size=DESK)
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory) -> Path:
+    """The page of two hundred contestants."""
+    page = tmp_path_factory.mktemp("crowded") / "index.html"
+    page.write_text(page_text(wide(1, 200)), encoding="utf-8")
+    return page
+
+
+ORDERS = """
+const table = document.querySelector('table.gains'), body = table.tBodies[table.tBodies.length - 1];
+return [...body.rows].map(row => Number(row.cells[2].dataset.order));
+"""
+
+
+def test_two_hundred_contestants_are_sorted_and_filtered(browser, crowded) -> None:
+    browser.media()
+    browser.size(*DESK)
+    browser.open(crowded)
+    assert "and 189 more) on real data" in browser.run(
+        "return document.querySelector('.answer p').textContent"
+    )
+    head = "table.gains thead th:nth-child(3) button"
+    browser.click(head)
+    browser.click(head)
+    gains = browser.run(ORDERS)
+    assert len(gains) == 197
+    assert gains == sorted(gains)
+    browser.type("#filter", "_19")
+    names = "return [...document.querySelectorAll('table.gains:first-of-type tr[data-name]:not([hidden])')]"
+    shown = set(browser.run(f"{names}.map(row => row.dataset.name)"))
+    assert shown == {f"a_longer_name_{i}@corpus" for i in (19, *range(190, 197))}
+    assert "words and intervals are unchanged" in browser.run(
+        "return document.getElementById('filter-shown').textContent"
+    )
+    assert browser.logged("browser") == []
+
+
+def test_long_lists_are_cut_and_say_so(crowded) -> None:
+    text = crowded.read_text(encoding="utf-8")
+    ranks = text.split("Ranks that the data allow", 1)[1].split("</p>")[0]
+    assert "… and 178 more" in ranks
+    fronts = text.split("Front 1: ", 1)[1].split("</p>")[0]
+    assert " more." in fronts
