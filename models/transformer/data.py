@@ -10,6 +10,7 @@ import torch
 from models.transformer.batch import Batch, batch_of
 from models.transformer.counts import Counts, Reader, blocks
 from models.transformer.errors import TrainingError
+from models.transformer.shares import ALONE, Shares
 from models.transformer.tokenise import Tokeniser, Tokens
 
 POOL_BATCHES = 16
@@ -66,24 +67,27 @@ def batches_in_epoch(cells: int, *, batch_cells: int) -> int:
     return -(-cells // batch_cells)
 
 
-def shuffled(corpus: Corpus, *, batch_cells: int, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+def shuffled(
+    corpus: Corpus, *, batch_cells: int, seed: int, epoch: int, start: int = 0, shares: Shares = ALONE
+) -> Iterator[Batch]:
     """Batches of one pass over the corpus from batch ``start`` on.
 
     Cells are read a window at a time (``shuffled_rows``) and tokenised in pools of 16 batches (fewer of
     long cells); within a pool, cells of like length share a batch and the batches are shuffled. Which
     cells share a batch is a function of the corpus, ``seed`` and ``epoch``, so a resumed run sees the
-    same, and so does each of several processes; so are the draws of the tokeniser.
+    same, and so does each of several processes, which reads and tokenises its share (``shares``) and is
+    given the rest; so are the draws of the tokeniser.
 
-    Memory: the counts of a window, the tokens of a pool, and the order, 8 bytes a cell.
+    Memory: the counts of a window (of a share of it), the tokens of a pool, and the order, 8 bytes a cell.
     """
     pool_batches = corpus.pool(batch_cells=batch_cells, most=POOL_BATCHES)
     pool_cells = pool_batches * batch_cells
     window = max(WINDOW // pool_cells, 1) * pool_cells
     order = shuffled_rows(len(corpus), window=window, seed=[seed, epoch])
     draw = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-    sizes = {"pool_cells": pool_cells, "window": window}
-    for pool, counts in _pools(corpus.counts, order, first=start // pool_batches, **sizes):
-        tokens = corpus.tokenise(counts, corpus.columns, seed=draw)
+    sizes = {"pool_cells": pool_cells, "window": window, "first": start // pool_batches}
+    for pool, cells, counts in _pools(corpus.counts, order, shares=shares, **sizes):
+        tokens = shares.joined(corpus.tokenise(counts, corpus.columns, seed=draw), cells=cells)
         if (tokens.expressed == 0).any():
             raise TrainingError(
                 "a cell of the corpus expresses no gene of the vocabulary; leave it out first"
@@ -114,15 +118,20 @@ def shuffled_rows(cells: int, *, window: int, seed: list[int]) -> np.ndarray:
 
 
 def _pools(
-    reader: Reader, order: np.ndarray, *, pool_cells: int, window: int, first: int
-) -> Iterator[tuple[int, Counts]]:
-    """Number and counts of each pool from the ``first`` on, in file order; each window is read once."""
+    reader: Reader, order: np.ndarray, *, pool_cells: int, window: int, first: int, shares: Shares
+) -> Iterator[tuple[int, int, Counts]]:
+    """Number and size of each pool from the ``first`` on, and the counts of this process' share of it.
+
+    Cells are in file order; each window is read once.
+    """
     for start in range(first * pool_cells // window * window, len(order), window):
-        rows = np.sort(order[start : start + window])
+        lows = range(max(start, first * pool_cells), min(start + window, len(order)), pool_cells)
+        pools = [np.sort(order[low : low + pool_cells]) for low in lows]
+        rows = np.sort(np.concatenate([shares.own(pool) for pool in pools]))
         held = reader.take(rows)
-        for low in range(max(start, first * pool_cells), min(start + window, len(order)), pool_cells):
-            chosen = np.searchsorted(rows, np.sort(order[low : low + pool_cells]))
-            yield low // pool_cells, held.take(chosen)
+        for low, pool in zip(lows, pools, strict=True):
+            yield low // pool_cells, len(pool), held.take(np.searchsorted(rows, shares.own(pool)))
+        del held  # before the next window is read
 
 
 def by_length(lengths: np.ndarray, *, batch_cells: int, ties: np.ndarray | None = None) -> list[np.ndarray]:

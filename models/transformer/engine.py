@@ -24,6 +24,7 @@ from models.transformer.objectives import Network
 from models.transformer.ranks import joined
 from models.transformer.resume import Record, State, keep, restore
 from models.transformer.schedule import Plan, plan, rate_at
+from models.transformer.shares import Shares, shares_of
 from models.transformer.step import COUNT_AFTER, Losses, Stepper
 
 RECORDS = 10
@@ -50,9 +51,9 @@ def pretrain(
 ) -> list[Record]:
     """Train ``network`` in place and return its loss curve.
 
-    Started by ``torchrun``, each process takes its share of every batch; the weights that come out
-    are those of one process, to rounding (but for dropout), and the first process alone
-    writes and tells.
+    Started by ``torchrun``, each process reads, tokenises and learns from its share of the cells; the
+    weights that come out are those of one process, to rounding (but for dropout), and the first
+    process alone writes and tells.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def pretrain(
     if not len(corpus):
         raise TrainingError("no cell to learn from expresses a gene of the vocabulary")
     schedule = plan(training, cells=len(corpus), budget_cells=budget_cells)
-    with joined(device) as ranks, repeatable(device):
+    with joined(device) as ranks, shares_of(ranks) as shares, repeatable(device):
         network.to(device).train()
         stepper = Stepper(
             network, training, ranks=ranks, most=most_cells, compile=compile, count_after=count_after
@@ -117,7 +118,8 @@ def pretrain(
         if not state.curve:
             note(0.0)
         every = min(max(schedule.steps // RECORDS, 1), MOST_STEPS_A_RECORD)
-        batches = _batches(corpus, training=training, schedule=schedule, seed=seed, start=state.step)
+        about_batches = {"training": training, "schedule": schedule, "seed": seed, "start": state.step}
+        batches = _batches(corpus, shares=shares, **about_batches)
         for batch in ahead(batches, on=device.type == "cuda"):
             rate = rate_at(state.step, steps=schedule.steps, training=training)
             losses.add(*stepper(batch, rate=rate, seed=[seed, state.step]))
@@ -131,12 +133,15 @@ def pretrain(
     return state.curve
 
 
-def _batches(corpus: Corpus, *, training: Training, schedule: Plan, seed: int, start: int) -> Iterator[Batch]:
+def _batches(
+    corpus: Corpus, *, training: Training, schedule: Plan, seed: int, start: int, shares: Shares
+) -> Iterator[Batch]:
     """The batches of the steps ``start`` … ``schedule.steps`` − 1."""
     step = start
     while step < schedule.steps:
         epoch, first = divmod(step, schedule.steps_per_epoch)
-        for batch in shuffled(corpus, batch_cells=training.batch_cells, seed=seed, epoch=epoch, start=first):
+        which = {"seed": seed, "epoch": epoch, "start": first}
+        for batch in shuffled(corpus, batch_cells=training.batch_cells, shares=shares, **which):
             yield batch
             step += 1
             if step == schedule.steps:

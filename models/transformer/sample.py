@@ -84,6 +84,7 @@ def queries_of(
     start, some = offsets_of(sizes)[:-1, None], sizes[:, None] > 0
     at = np.where(some, start + np.floor(draw[:, :half] * sizes[:, None]).astype(np.int64), 0)
     kept_back = np.append(full.token[hidden], first)[np.minimum(at, int(hidden.sum()))]
+    kept_back = np.where(some, kept_back, first)
     other = first + np.floor(draw[:, half:] * genes).astype(np.int64)
     expressed = np.isin(np.arange(len(full))[:, None] * genes + other, full.rows * genes + full.token)
     answers = np.hstack([np.where(some, np.ones_like(kept_back), -1), np.where(expressed, -1, 0)])

@@ -230,8 +230,13 @@ def thinned(entries: Entries, thinning: Thinning, *, seed: int) -> Entries:
     chosen = uniform(entries.keys, seed, 3) < thinning.cells
     rate = thinning.low + uniform(entries.keys, seed, 4) * (thinning.high - thinning.low)
     rate = np.where(chosen, rate, 1.0)
-    rng = np.random.default_rng([seed, int(np.bitwise_xor.reduce(entries.keys))])
-    count = rng.binomial(entries.count.astype(np.int64), rate[entries.rows]).astype(np.float64)
+    count = entries.count.astype(np.int64)
+    ends = np.cumsum(np.bincount(entries.rows, minlength=len(entries)))
+    kept = [
+        np.random.default_rng([seed, int(key)]).binomial(part, chance)
+        for key, part, chance in zip(entries.keys, np.split(count, ends)[:-1], rate, strict=True)
+    ]
+    count = np.concatenate([np.zeros(0), *kept])
     return dataclasses.replace(entries, count=count, totals=entries.totals * rate)
 
 

@@ -55,6 +55,17 @@ def test_neither_batch_nor_order_matters(case):
         np.testing.assert_allclose(alone, whole[i], atol=1e-4 * scale)
 
 
+def test_a_cell_has_the_same_tokens_in_any_pool(case):
+    """So that several processes may share one: the draws of training, too, follow from the cell alone."""
+    corpus = case[1]
+    whole = corpus.tokens(np.arange(60), seed=3)
+    none, first, rest = (corpus.tokens(np.arange(*ends), seed=3) for ends in ((0, 0), (0, 17), (17, 60)))
+    assert len(none) == 0
+    for name in ("ids", "values", "targets", "counts", "lengths", "expressed", "queries", "answers"):
+        parts = [getattr(tokens, name) for tokens in (none, first, rest)]
+        np.testing.assert_array_equal(np.concatenate(parts), getattr(whole, name), err_msg=name)
+
+
 def test_the_order_of_columns_does_not_matter(case):
     counts, columns = case[1].counts, case[1].columns
     order = np.random.default_rng(1).permutation(40)

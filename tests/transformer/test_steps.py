@@ -119,9 +119,14 @@ from models.transformer.engine import pretrain
 from models.transformer.tokenise import tokeniser_of
 import numpy as np
 
-folder, told = sys.argv[2], []
+class Watched(Counts):
+    def take(self, rows):
+        read.extend(rows.tolist())
+        return super().take(rows)
+
+folder, told, read = sys.argv[2], [], []
 start, stored = load(folder), np.load(folder + "/cells.npz")
-counts = Counts(*(stored[name] for name in ("data", "indices", "indptr", "totals")))
+counts = Watched(*(stored[name] for name in ("data", "indices", "indptr", "totals")))
 tokenise = tokeniser_of(start.design, start.vocabulary)
 pretrain(
     start.network,
@@ -134,7 +139,7 @@ pretrain(
 )
 path = Path(folder) / f"rank-{os.environ['RANK']}.safetensors"
 loaded = "torch._dynamo" in sys.modules
-write_tensors(path, start.network.state_dict(), metadata={"told": told, "compiler": loaded})
+write_tensors(path, start.network.state_dict(), metadata={"told": told, "compiler": loaded, "read": read})
 """
 
 
@@ -162,6 +167,8 @@ def test_two_processes_learn_what_one_does(corpus, small_design, tmp_path):
     for name, tensor in alone.items():
         torch.testing.assert_close(first[name], tensor, atol=2e-5, rtol=1e-4, msg=name)
     assert about_second["told"] == []
+    assert sorted(about_first["read"] + about_second["read"]) == sorted(about_alone["read"])
+    assert abs(len(about_first["read"]) - len(about_second["read"])) <= 1
     assert not about_alone["compiler"], "a training loads torch's compiler: seconds in every process"
     losses = [[r["loss"] for r in about["told"]][1:] for about in (about_first, about_alone)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
