@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
@@ -39,6 +39,12 @@ HEADS: Mapping[str, Head] = {
         build=lambda value, seed: LogisticRegression(C=value, max_iter=1000),
         name="C",
         values=(1.0, 0.03, 30.0),
+        linear=True,
+    ),
+    "ridge": Head(
+        build=lambda value, seed: RidgeClassifier(alpha=value),
+        name="alpha",
+        values=(1.0, 100.0, 0.01),
         linear=True,
     ),
     "svm": Head(

@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     if not done.killed and not failed:  # else the next attempt goes on from there
         shutil.rmtree(args.out / "work", ignore_errors=True)
     if done.outcome.status != "ok":
-        write_predictions(args.out / "predictions.parquet", [])
+        write_predictions(args.out / "predictions.parquet", [], seed=args.seed)
     spent = None if args.checkpoint is None else pretrain_seconds(args.checkpoint)
     write_json(args.out / "run.json", run)
     write_json(args.out / "cost.json", cost(done, pretrain=spent) | {"processes": count})
@@ -130,7 +130,8 @@ def _predict(args: argparse.Namespace, contestant: Contestant, *, out: Path) -> 
     run["folds"] = {fold.name: _told(one.report) for fold, one in zip(folds, done, strict=False)}
     made = [out / f"{fold.name}.parquet" for fold in folds]
     if all(one.outcome.status == "ok" for one in done):
-        write_predictions(out / "predictions.parquet", [path for path in made if path.is_file()])
+        there = [path for path in made if path.is_file()]
+        write_predictions(out / "predictions.parquet", there, seed=args.seed)
     for path in made:
         path.unlink(missing_ok=True)
     card = next((one.report["card"] for one in done if "card" in one.report), None)
@@ -199,7 +200,7 @@ def joined(done: Sequence[Done]) -> Done:
     )
 
 
-def write_predictions(path: Path, tables: Sequence[Path]) -> None:
+def write_predictions(path: Path, tables: Sequence[Path], *, seed: int) -> None:
     """Join the tables of folds; a class that a fold did not know is null there."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -210,6 +211,7 @@ def write_predictions(path: Path, tables: Sequence[Path]) -> None:
     read = [pq.read_table(table).replace_schema_metadata(None) for table in tables]
     with atomic(path) as temporary:
         whole = pa.concat_tables([empty, *read], promote_options="permissive")
+        whole = whole.append_column("seed", pa.repeat(pa.scalar(seed, pa.int64()), whole.num_rows))
         pq.write_table(whole, temporary, compression="zstd")
 
 

@@ -195,6 +195,7 @@ def test_predict_by_hand(fold, prepared, models, tmp_path) -> None:
     assert "train_labels" in run["card"]["saw"]
     table = pd.read_parquet(out / "predictions.parquet")
     assert len(table) == 160
+    assert set(table["seed"]) == {0}
     assert not list(out.glob("fold-*"))
 
 
