@@ -13,10 +13,10 @@ from scipy.special import softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import LinearSVC
 
 from contract.errors import NotApplicable
 from models.labelled import Labels, Prediction
+from models.linear_svm import LinearSvm
 from models.validation import choose, validation_cells
 
 
@@ -48,7 +48,7 @@ HEADS: Mapping[str, Head] = {
         linear=True,
     ),
     "svm": Head(
-        build=lambda value, seed: LinearSVC(C=value, random_state=seed),
+        build=lambda value, seed: LinearSvm(value),
         name="C",
         values=(0.1, 1.0, 0.01),
         linear=True,
