@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from recipe_cases import shrunk
+from recipe_cases import names, shrunk
 from torch.nn import functional as F
 
 from contract.errors import NotApplicable, UserError
@@ -112,7 +112,7 @@ def test_the_encoder_unlearns_batches_while_the_classifier_learns_them(states) -
     assert n == 7
 
 
-@pytest.mark.parametrize("name", ["sccello", "langcell_style"])
+@pytest.mark.parametrize("name", names(lambda recipe: recipe.design("tiny").told[0]))
 def test_a_batch_without_a_type_teaches_nothing(name) -> None:
     network = Network(shrunk(name), vocabulary=43, specials=3)
     seen = type("Seen", (), {"cells": torch.randn(3, 16, requires_grad=True)})
