@@ -1,5 +1,6 @@
 """scGraph: do cell types keep the distances they have inside single batches?"""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.stats import rankdata
 
 from metrics.agreement import against_shuffled, correlate, correlations, mean_known
 from metrics.checks import Floats, Ints, Undefined, codes, mean_of_defined, spread_out
-from metrics.expression import by_cell, most_variable, principal_components
+from metrics.expression import Moments, by_cell, most_variable, principal_components
 
 TRIM = 0.05
 MIN_CELLS = 10  # of a type, in total
@@ -43,20 +44,42 @@ def scgraph_reference(
     Once for a data set. Types under 10 cells and batches under 100 are left out. Undefined with fewer
     than 3 such types, no such batch, or no two types seen in one batch. O(N G).
     """
-    X = by_cell(X_log1p)
-    n = X.shape[0]
-    names, own = codes(labels, what="label", n=n)
-    _, batches = codes(batch, what="batch", n=n)
+    return scgraph_reference_of(
+        lambda: [X_log1p], batch, labels, trim=trim, n_top_genes=n_top_genes, n_pcs=n_pcs
+    )
+
+
+def scgraph_reference_of(
+    blocks: Callable[[], Iterable[ArrayLike | sparse.spmatrix]],
+    batch: ArrayLike,
+    labels: ArrayLike,
+    *,
+    trim: float = TRIM,
+    n_top_genes: int = 1000,
+    n_pcs: int = 10,
+) -> ScGraphReference:
+    """Like ``scgraph_reference``, of log1p expression in blocks of rows, which are asked for twice.
+
+    Memory of a block, and of each cell's variable genes.
+    """
+    labels, batch = np.asarray(labels), np.asarray(batch)
+    names, own = codes(labels, what="label", n=len(labels))
+    _, batches = codes(batch, what="batch", n=len(labels))
     types = np.flatnonzero(np.bincount(own) >= MIN_CELLS)
     if len(types) < 3:
         raise Undefined(f"{len(types)} labels with {MIN_CELLS} cells; at least 3 are needed")
     large = np.flatnonzero(np.bincount(batches) >= MIN_BATCH)
     if not len(large):
         raise Undefined(f"no batch has {MIN_BATCH} cells")
+    moments = {code: Moments() for code in large}
+    for code, part in _by_batch(blocks(), batches, large):
+        moments[code].add(part)
+    genes = {code: most_variable(moments[code], n_top_genes) for code in large}
+    parts: dict[int, list] = {code: [] for code in large}
+    for code, part in _by_batch(blocks(), batches, large):
+        parts[code].append(part[:, genes[code]])
     each = [
-        _batch_distances(
-            X[np.flatnonzero(batches == code)], own[batches == code], types, trim, n_top_genes, n_pcs
-        )
+        _batch_distances(_stacked(parts.pop(code)), own[batches == code], types, trim, n_pcs)
         for code in large
     ]
     distances = _by_column(mean_known(np.stack(each)))
@@ -66,15 +89,35 @@ def scgraph_reference(
     return ScGraphReference(tuple(str(names[code]) for code in types), distances, n_unseen, trim)
 
 
+def _by_batch(
+    blocks: Iterable[ArrayLike | sparse.spmatrix], batches: Ints, large: Ints
+) -> Iterator[tuple[int, Floats | sparse.csr_matrix]]:
+    """Batch and rows (n, G) of each block's large batches; there must be as many rows as cells."""
+    start = 0
+    for block in blocks:
+        rows = by_cell(block)
+        here = batches[start : start + rows.shape[0]]
+        start += rows.shape[0]
+        if start > len(batches):
+            break
+        for code in np.intersect1d(here, large):
+            yield code, rows[np.flatnonzero(here == code)]
+    if start != len(batches):
+        raise ValueError(f"expected {len(batches)} rows of expression, found {start} or more")
+
+
+def _stacked(parts: list) -> Floats | sparse.csr_matrix:
+    return sparse.vstack(parts, format="csr") if sparse.issparse(parts[0]) else np.vstack(parts)
+
+
 def _batch_distances(
-    X: ArrayLike | sparse.spmatrix, own: Ints, types: NDArray, trim: float, n_top_genes: int, n_pcs: int
+    X: Floats | sparse.csr_matrix, own: Ints, types: NDArray, trim: float, n_pcs: int
 ) -> Floats:
     """Scaled distances (T, T) of types in the batch's own PCA, NaN for types it does not hold."""
     distances = np.full((len(types), len(types)), np.nan)
     here = np.flatnonzero(np.isin(types, own))
     if len(here) > 1:
-        scores = principal_components(X[:, most_variable(X, n_top_genes)], n_pcs)
-        centroids = trimmed_centroids(scores, own, types[here], trim=trim)
+        centroids = trimmed_centroids(principal_components(X, n_pcs), own, types[here], trim=trim)
         distances[np.ix_(here, here)] = _by_column(centroid_distances(centroids))
     return distances
 

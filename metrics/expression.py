@@ -57,19 +57,35 @@ def _iterated(matrix: Floats | sparse.csr_matrix, mean: Floats, count: int) -> F
     return left[:, ::-1] * values[::-1]
 
 
-def most_variable(X_log1p: ArrayLike | sparse.spmatrix, count: int) -> Ints:
+class Moments:
+    """Sums over cells of expression and its square (G,), from log1p expression, block by block."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.total: Floats | float = 0.0
+        self.squares: Floats | float = 0.0
+
+    def add(self, X_log1p: ArrayLike | sparse.spmatrix) -> None:
+        """Count the cells of a block (N, G)."""
+        known = sparse.issparse(X_log1p)
+        linear = X_log1p.expm1() if known else np.expm1(np.asarray(X_log1p, dtype=np.float64))
+        square = linear.multiply(linear) if known else linear**2
+        self.n += linear.shape[0]
+        self.total = self.total + np.asarray(linear.sum(axis=0), dtype=np.float64).ravel()
+        self.squares = self.squares + np.asarray(square.sum(axis=0), dtype=np.float64).ravel()
+
+
+def most_variable(moments: Moments, count: int) -> Ints:
     """Genes (≤ count,) with the highest dispersion among genes of like mean (scanpy's flavour ``seurat``).
 
     Twenty bins of log mean; dispersion scaled within its bin; a bin of one gene scores 1.
     Source: 10.1038/nbt.3192.
     """
-    n, g = X_log1p.shape
+    n, g = moments.n, len(moments.total)
     if g <= count:
         return np.arange(g)
-    linear = X_log1p.expm1() if sparse.issparse(X_log1p) else np.expm1(np.asarray(X_log1p, dtype=np.float64))
-    square = linear.multiply(linear) if sparse.issparse(linear) else linear**2
-    mean = np.asarray(linear.mean(axis=0), dtype=np.float64).ravel()
-    variance = (np.asarray(square.mean(axis=0), dtype=np.float64).ravel() - mean**2) * n / (n - 1)
+    mean = moments.total / n
+    variance = (moments.squares / n - mean**2) * n / (n - 1)
     varies = (mean > 0) & (variance > 0)
     dispersion = np.log(np.where(varies, variance, 1.0) / np.where(varies, mean, 1.0))
     level = np.log1p(mean)

@@ -1,5 +1,7 @@
 """Ontologies, walks, merges and centroids against independent code and definitions."""
 
+import itertools
+
 import cells
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from scipy.spatial.distance import pdist
 
 import metrics
 from metrics import OntologyGraph, Undefined, expression
-from metrics.expression import most_variable, principal_components
+from metrics.expression import Moments, most_variable, principal_components
 from metrics.roughness import curve, merges
 from metrics.walk import random_walk
 
@@ -165,6 +167,20 @@ def test_scgraph_knows_its_own_batches() -> None:
     assert noise.correlation > 0.5  # the diagonal of zeros counts there
 
 
+@pytest.mark.parametrize("made", [np.asarray, sparse.csr_matrix])
+def test_a_reference_from_blocks_is_that_of_the_whole(made) -> None:
+    X, batch, labels = batches_of_types()
+    whole = metrics.scgraph_reference(X, batch, labels, n_top_genes=20)
+    cuts = [0, 1, 150, 151, 480]
+    blocks = [made(X[a:b]) for a, b in itertools.pairwise(cuts)]
+    found = metrics.scgraph_reference_of(lambda: iter(blocks), batch, labels, n_top_genes=20)
+    assert (found.types, found.n_unseen_pairs) == (whole.types, whole.n_unseen_pairs)
+    np.testing.assert_allclose(found.distances, whole.distances, atol=1e-9)
+    for wrong in (blocks[:-1], [*blocks, blocks[0]]):
+        with pytest.raises(ValueError, match="expected 480 rows"):
+            metrics.scgraph_reference_of(lambda wrong=wrong: wrong, batch, labels)
+
+
 def test_types_without_a_reference_are_left_out_and_counted() -> None:
     X, batch, labels = batches_of_types()
     reference = metrics.scgraph_reference(X, batch, labels)
@@ -236,9 +252,12 @@ def test_variable_genes_are_scanpys() -> None:
     data = anndata.AnnData(X.copy())
     scanpy.pp.highly_variable_genes(data, flavor="seurat", n_top_genes=300)
     theirs = np.flatnonzero(data.var["highly_variable"])
-    for ours in (most_variable(X, 300), most_variable(X.toarray(), 300)):
-        assert len(np.intersect1d(ours, theirs)) >= 298
-    assert len(most_variable(X, 2000)) == 1500
+    for blocks in ([X], [X.toarray()], [X[:70], X[70:]]):
+        moments = Moments()
+        for block in blocks:
+            moments.add(block)
+        assert len(np.intersect1d(most_variable(moments, 300), theirs)) >= 298
+        assert len(most_variable(moments, 2000)) == 1500
 
 
 @pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
