@@ -36,8 +36,8 @@ SIZES = (
 Bounds = tuple[int, int | None]
 RULES = {
     "record": "who stayed least behind the best in the other studies",
-    "15-NN": "who names left-out training units best, by 15-NN",
-    "ROGI-XD": "over whose embedding the types of the training units are least rough",
+    "15-NN": "the one who names left-out training units best, by 15-NN",
+    "ROGI-XD": "the one over whose embedding the types of the training units are least rough",
 }
 
 

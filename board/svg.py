@@ -114,7 +114,7 @@ def scatter(
         steps = "".join(f"H{right}V{up}" for right, up in ahead[1:])
         line = f"M{ahead[0][0]} {ahead[0][1]}{steps}H{x.end}"
         parts.append(Markup('<path class="front" d="{}"/>').format(line))
-    labels = spread([y(point.quality) + 4 for point in points], gap=12)
+    labels = spread([y(point.quality) + 4 for point in points], gap=12, low=TOP, high=height - BOTTOM)
     for point, place, label in zip(points, places, labels, strict=True):
         parts.append(_mark(point, x(place), y(point.quality), label))
     return framed(parts, height=height, title=title)
@@ -211,7 +211,8 @@ def curves(found: Sequence[Curve], *, title: str, across: str, quality: str) -> 
     y = _roomy(values, start=height - BOTTOM, end=TOP)
     places = {amount: x(math.log10(amount) if amount else none) for amount in amounts}
     parts = [_axes(x, y, ticks=_apart(places), across=across, quality=quality, extent=values)]
-    labels = spread([y(curve.points[-1][1]) + 4 for curve in found], gap=12)
+    ends = [y(curve.points[-1][1]) + 4 for curve in found]
+    labels = spread(ends, gap=12, low=TOP, high=height - BOTTOM)
     for curve, label in zip(found, labels, strict=True):
         last = y(curve.points[-1][1])
         if len(curve.points) == 1:
@@ -235,11 +236,19 @@ def _apart(places: Mapping[float, float], *, gap: float = 44) -> list[tuple[floa
     return kept
 
 
-def spread(places: Sequence[float], *, gap: float) -> list[float]:
-    """Move places apart, in their order, until neighbours are at least ``gap`` away from each other."""
+def spread(places: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """Move places apart, in their order, until neighbours are at least ``gap`` away from each other.
+
+    They stay between ``low`` and ``high``, if there is room for all.
+    """
     order = sorted(range(len(places)), key=lambda index: places[index])
     moved = list(places)
     for above, below in pairwise(order):
         moved[below] = max(moved[below], moved[above] + gap)
     overflow = (moved[order[-1]] - max(places)) / 2 if order else 0
-    return [place - overflow for place in moved]
+    moved = [place - overflow for place in moved]
+    for index in order:
+        moved[index], low = max(moved[index], low), max(moved[index], low) + gap
+    for index in reversed(order):
+        moved[index], high = min(moved[index], high), min(moved[index], high) - gap
+    return moved

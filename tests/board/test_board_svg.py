@@ -74,10 +74,23 @@ def test_scatter_of_equal_points() -> None:
 
 
 def test_spread_keeps_order_and_distance() -> None:
-    places = spread([10, 11, 12, 50], gap=12)
+    places = spread([10, 11, 12, 50], gap=12, low=0, high=100)
     assert places == sorted(places)
     assert all(b - a >= 12 for a, b in pairwise(places))
-    assert spread([], gap=12) == []
+    assert spread([], gap=12, low=0, high=100) == []
+
+
+@pytest.mark.parametrize("values", [[0.0] * 150 + [1.0], [0.0] + [1.0] * 150, [i / 150 for i in range(151)]])
+def test_every_name_of_many_lies_inside_the_picture(values) -> None:
+    """Once the best one's name stood above the upper edge."""
+    points = [Point(name=f"m{i}", cost=1.0, quality=v, kind="fitted here") for i, v in enumerate(values)]
+    tree = ET.fromstring(scatter(points, title="t", quality="q"))
+    height = float(tree.get("viewBox").split()[3])
+    places = sorted(float(text.get("y")) for text in tree.iter("text") if text.get("class") == "name")
+    assert len(places) == 151
+    assert places[0] > 8
+    assert places[-1] < height
+    assert all(b - a >= 11.9 for a, b in pairwise(places))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +112,8 @@ def test_spread_keeps_order_and_distance() -> None:
         (listing([]), "none"),
         (listing(["a"]), "a"),
         (listing(["a", "b", "c"]), "a, b and c"),
+        (listing(["a", "b", "c", "d"], most=2), "a, b and 2 more"),
+        (listing(["a", "b", "c"], most=2), "a, b and c"),
         (count(1, "donor"), "1 donor"),
         (count(2000, "donor"), "2,000 donors"),
         (tidy(None), "–"),
