@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from contract.errors import UserError
 from contract.progress import Progress
+from models.h5ad import read_frame, read_rows, read_value
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from models.protocol import Embedder
 
 BLOCK_VALUES = 1 << 21
@@ -43,7 +44,8 @@ class CellsFile:
             kind = file["X"].attrs.get("encoding-type")
             if kind != "csr_matrix":
                 raise UserError(str(path), found=f"X as {kind}", expected="CSR", todo="run `atlas prepare`")
-            obs, var, uns = (ad.io.read_elem(file[name]) for name in ("obs", "var", "uns"))
+            obs, var = (read_frame(file[name]) for name in ("obs", "var"))
+            uns = {name: read_value(file["uns"][name]) for name in file["uns"]}
             ends = np.asarray(file["X/indptr"][:], dtype=np.int64)
         return cls(path=Path(path), obs=obs, var=var, uns=uns, rows=np.arange(len(obs)), ends=ends)
 
@@ -71,26 +73,32 @@ class CellsFile:
         """The cells of a boolean mask (N,) or of ascending places among them."""
         return replace(self, obs=self.obs.iloc[chosen], rows=self.rows[chosen])
 
-    def blocks(self, what: str = "cells") -> Iterator[ad.AnnData]:
+    def blocks(self, what: str = "cells") -> Iterator["AnnData"]:
         """Yield the cells in order, a copy of some at a time; ``what`` names the pass to whoever waits."""
         told = Progress(what, self.n_obs)
         with h5py.File(self.path, "r") as file:
-            stored = ad.io.sparse_dataset(file["X"])
-            yield from told((self._block(stored, a, b) for a, b in self._spans()), size=lambda x: x.n_obs)
+            yield from told((self._block(file["X"], a, b) for a, b in self._spans()), size=lambda x: x.n_obs)
 
-    def read(self) -> ad.AnnData:
+    def read(self) -> "AnnData":
         """All the cells at once."""
-        blocks = [block.X for block in self.blocks("reading")]
-        counts = sp.vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
-        return ad.AnnData(X=counts, obs=self.obs.copy(), var=self.var.copy(), uns=dict(self.uns))
+        from anndata import AnnData
+        from scipy import sparse
 
-    def _block(self, stored: Any, first: int, last: int) -> ad.AnnData:
+        blocks = [block.X for block in self.blocks("reading")]
+        counts = sparse.vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
+        return AnnData(X=counts, obs=self.obs.copy(), var=self.var.copy(), uns=dict(self.uns))
+
+    def _block(self, stored: h5py.Group, first: int, last: int) -> "AnnData":
+        from anndata import AnnData  # a second, which is not spent on who asks for no block
+        from scipy import sparse
+
         rows = self.rows[first:last]
-        counts = sp.csr_matrix(stored[int(rows[0]) : int(rows[-1]) + 1])
+        ends = self.ends[int(rows[0]) : int(rows[-1]) + 2]
+        counts = sparse.csr_matrix(read_rows(stored, ends[:-1], ends[1:]), shape=(len(ends) - 1, self.n_vars))
         if counts.shape[0] > len(rows):
             counts = counts[rows - rows[0]]
         obs = self.obs.iloc[first:last].copy()
-        return ad.AnnData(X=counts, obs=obs, var=self.var.copy(), uns=dict(self.uns))
+        return AnnData(X=counts, obs=obs, var=self.var.copy(), uns=dict(self.uns))
 
     def _spans(self) -> Iterator[tuple[int, int]]:
         """Places (first, last) of cells whose rows lie within ``BLOCK_VALUES`` values of the file."""
@@ -103,10 +111,10 @@ class CellsFile:
             first = last
 
 
-Cells = ad.AnnData | CellsFile
+Cells: TypeAlias = "AnnData | CellsFile"
 
 
-def blocks_of(cells: Cells, what: str) -> Iterable[ad.AnnData]:
+def blocks_of(cells: Cells, what: str) -> Iterable["AnnData"]:
     """The cells of a file block by block; what is in memory is one block."""
     return cells.blocks(what) if isinstance(cells, CellsFile) else (cells,)
 

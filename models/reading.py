@@ -1,33 +1,37 @@
 """What the engine reads of an AnnData: counts, units, organisms, the data sets of a corpus."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import anndata as ad
 import h5py
 import numpy as np
-import scipy.sparse as sp
 
 from contract.errors import UserError
 from models.cells_file import Cells, CellsFile
+from models.h5ad import read_rows
 from models.transformer.counts import Counts, Reader
+
+PIECE = 1 << 20
 
 
 def counts_of(cells: Cells) -> Reader:
     """The counts of some cells; those of a file are read when they are asked for."""
     totals = np.asarray(cells.obs["total_counts"], dtype=np.float64)
     if isinstance(cells, CellsFile):
-        stored = ad.io.sparse_dataset(h5py.File(cells.path, "r")["X"])  # open as long as the reader lives
-        return FileCounts(stored, cells.rows, totals)
-    return _checked(sp.csr_matrix(cells.X), totals)
+        stored = h5py.File(cells.path, "r")["X"]  # open as long as the reader lives
+        return FileCounts(stored, cells.ends[cells.rows], cells.ends[cells.rows + 1], totals)
+    from scipy import sparse
+
+    matrix = sparse.csr_matrix(cells.X)
+    return _checked(Counts(matrix.data, matrix.indices, matrix.indptr, totals))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileCounts:
-    """N cells of a file as a reader: ``rows`` (N), ascending, of what is ``stored`` (a ``CSRDataset``)."""
+    """N cells of a CSR matrix in a file as a reader: from ``starts`` to ``stops`` (N), ascending."""
 
-    stored: Any
-    rows: np.ndarray
+    stored: h5py.Group
+    starts: np.ndarray
+    stops: np.ndarray
     totals: np.ndarray
 
     def __len__(self) -> int:
@@ -36,21 +40,18 @@ class FileCounts:
     def take(self, rows: np.ndarray) -> Counts:
         """The given rows, in the given order; neighbours are read in one piece, each row once."""
         distinct, where = np.unique(np.asarray(rows, dtype=np.int64), return_inverse=True)
-        wanted = self.rows[distinct]
-        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
-        matrix = sp.vstack([self._read(run) for run in runs], format="csr")
-        counts = _checked(matrix, self.totals[distinct])
+        arrays = read_rows(self.stored, self.starts[distinct], self.stops[distinct])
+        counts = _checked(Counts(*arrays, self.totals[distinct]))
         return counts if np.array_equal(where, np.arange(len(distinct))) else counts.take(where)
 
-    def _read(self, run: np.ndarray) -> sp.csr_matrix:
-        return self.stored[int(run[0]) : int(run[-1]) + 1] if len(run) else self.stored[:0]
 
-
-def _checked(matrix: sp.csr_matrix, totals: np.ndarray) -> Counts:
+def _checked(counts: Counts) -> Counts:
     """The rows as the engine reads them, refused when they are not whole numbers from 0 on."""
-    if not (np.isfinite(matrix.data) & (matrix.data >= 0) & (matrix.data == np.rint(matrix.data))).all():
-        raise UserError("X", found="values that are not counts", expected="whole numbers from 0 on")
-    return Counts(data=matrix.data, indices=matrix.indices, indptr=matrix.indptr, totals=totals)
+    for start in range(0, len(counts.data), PIECE):
+        piece = counts.data[start : start + PIECE]
+        if not (np.isfinite(piece) & (piece >= 0) & (piece == np.rint(piece))).all():
+            raise UserError("X", found="values that are not counts", expected="whole numbers from 0 on")
+    return counts
 
 
 def units_of(cells: Cells) -> np.ndarray:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from contract.errors import NotApplicable, UserError
-from models.cell_types import below, cell_ontology, nearness
 from models.cells_file import Cells
 from models.texts import encode
 from models.transformer.recipe import Design
@@ -55,6 +54,8 @@ def tell(
         raise UserError(where, found=found, todo="leave it out")
     if not (asks_types or asks_batches):
         return design, None
+    from models.cell_types import below, cell_ontology, nearness  # half a second of scipy, for who asks
+
     marks = np.full((train.n_obs, 2), -1, dtype=np.int64)
     names: list[str] = []
     if asks_types and labels is not None:
@@ -86,6 +87,8 @@ def _types(labels: pd.DataFrame, train: Cells) -> tuple[list[str], np.ndarray]:
 
 def _text(name: str) -> str:
     """What describes a type: the term's name, or the label itself."""
+    from models.cell_types import cell_ontology
+
     known = cell_ontology()
     return known.text[known.row[name]] if name in known.row else name
 

@@ -1,9 +1,13 @@
 """A corpus that is read in blocks gives what one in memory gives, and never hands out many cells at once."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from models.cells_file import CellsFile
@@ -50,6 +54,33 @@ def stored(cells_of, tmp_path):
     cells.obs["total_counts"] = np.where(np.arange(500) % 7 == 0, np.nan, cells.obs["total_counts"])
     cells.write_h5ad(tmp_path / "cells.h5ad")
     return anndata.read_h5ad(tmp_path / "cells.h5ad"), CellsFile.open(tmp_path / "cells.h5ad")
+
+
+LEARN = """
+import sys
+from models.cells_file import CellsFile
+from models.options import RecipeOptions
+from models.pretrained import Pretrained
+cells = CellsFile.open(sys.argv[1])
+model = Pretrained(RecipeOptions(recipe="geneformer", size="tiny", budget_cells=16)).fit(cells, seed=0)
+assert model.embed(cells).shape == (500, 64)
+print([name for name in ("anndata", "scipy", "torch._dynamo") if name in sys.modules])
+"""
+
+
+def test_a_recipe_loads_no_more_than_it_needs(stored) -> None:
+    """Each of these costs half a second to three in every process that trains or embeds."""
+    command = [sys.executable, "-c", LEARN, str(stored[1].path)]
+    root = Path(counts_module.__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def test_tables_of_a_file_are_those_of_anndata(stored) -> None:
+    memory, file = stored
+    pd.testing.assert_frame_equal(file.obs, memory.obs)
+    pd.testing.assert_frame_equal(file.var, memory.var)
+    assert file.uns == dict(memory.uns)
 
 
 def same(a, b) -> None:
