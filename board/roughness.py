@@ -1,6 +1,8 @@
-"""Roughness against task loss: whether ROGI-XD of the training units foretells how well types are named.
+"""Roughness against task loss: whether smooth embeddings are those that name types well.
 
-Descriptive: no verdict rests on it. What it is worth as a rule of choice is weighed in ``board.advice``.
+ROGI-XD is that of the training units where the study measured it there (``tasks.beforehand``), else that of
+the test cells. Descriptive: no verdict rests on it. What it is worth as a rule of choice is weighed in
+``board.advice``, by the training units alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,21 +12,22 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from board.advice import ACCESSES, beforehand
+from board.advice import ACCESSES
 from board.evidence import Evidence
 from board.results import Results
 from board.svg import Point, scatter
 from metrics.table import Metric
+from tasks.table import BEFOREHAND
 
 TASK = "annotation"
-ACROSS = "ROGI-XD of the training units (lower is smoother)"
+TRAINING, TEST = "training units", "test cells"
 FEWEST = 4
 """Contestants that a correlation of ranks needs: three stand in one of six orders, which says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rough:
-    """One contestant: ROGI-XD of the training units (0 to 1, lower is smoother), and its loss on the test."""
+    """One contestant: ROGI-XD (0 to 1, lower is smoother), and its loss on the test."""
 
     model: str
     rogi: float
@@ -35,13 +38,15 @@ class Rough:
 class Roughness:
     """One data set and access: its contestants by rising roughness; ``correlation`` is Spearman's (-1 to 1).
 
-    Null, and a ``reason``, with fewer than 4 contestants, or where all have one roughness or one loss.
+    ``where`` says of which cells the roughness is. The correlation is null, and there is a ``reason``, with
+    fewer than 4 contestants, or where all have one roughness or one loss.
     """
 
     id: str
     dataset: str
     access: str
     loss: str
+    where: str
     lines: tuple[Rough, ...]
     correlation: float | None
     reason: str
@@ -55,41 +60,55 @@ def roughnesses(results: Results, evidence: Evidence, metrics: Mapping[str, Metr
     metric = metrics[results.study.primary[TASK].metric]
     found = []
     for access in ACCESSES:
-        before = beforehand(results, access=access)
+        known = _roughness(results, access=access)
         for entry in results.datasets:
+            where, rogi = known.get(entry.id, (TEST, {}))
             samples = evidence.samples.get((TASK, entry.id, access), {})
             lines = [
-                Rough(model=model, rogi=known["rogi"], loss=abs(metric.best - sample.value))
+                Rough(model=model, rogi=rogi[model], loss=abs(metric.best - sample.value))
                 for model, sample in samples.items()
-                if sample.value is not None and not results.is_control(model)
-                if "rogi" in (known := before.get((entry.id, model), {}))
+                if sample.value is not None and not results.is_control(model) and model in rogi
             ]
             if len(lines) > 1:
                 lines.sort(key=lambda line: (line.rogi, line.model))
-                found.append(_view(results, lines, metric, dataset=entry.id, access=access))
+                found.append(_view(results, lines, metric, dataset=entry.id, access=access, where=where))
+    return found
+
+
+def _roughness(results: Results, *, access: str) -> dict[str, tuple[str, dict[str, float]]]:
+    """Data set → of which cells, and contestant → ROGI-XD, the mean over trainings; never of both kinds."""
+    rows = results.rows
+    rows = rows[(rows["access"] == access) & (rows["status"] == "ok")]
+    rows = rows[(rows["metric"] == "rogi_xd") & (rows["geometry"] == "as_is")]
+    found = {}
+    for unit, where in (("set", TEST), (BEFOREHAND, TRAINING)):
+        own = rows[rows["unit"] == unit]
+        for dataset, of in own.groupby("dataset"):
+            found[dataset] = (where, of.groupby("model")["value"].mean().to_dict())
     return found
 
 
 def _view(
-    results: Results, lines: Sequence[Rough], metric: Metric, *, dataset: str, access: str
+    results: Results, lines: Sequence[Rough], metric: Metric, *, dataset: str, access: str, where: str
 ) -> Roughness:
     loss = f"{metric.best:g} − {metric.title.lower()}" if metric.higher_is_better else metric.title.lower()
     points = [
         Point(name=line.model, cost=line.rogi, quality=line.loss, kind=results.kind(line.model))
         for line in lines
     ]
-    title = f"{loss} over ROGI-XD of the training units: {dataset}, {access}"
+    title = f"{loss} over ROGI-XD of the {where}: {dataset}, {access}"
     correlation, reason = rank_correlation([line.rogi for line in lines], [line.loss for line in lines])
     return Roughness(
         id=f"roughness-{dataset}-{access}",
         dataset=dataset,
         access=access,
         loss=loss,
+        where=where,
         lines=tuple(lines),
         correlation=correlation,
         reason=reason,
         picture=scatter(
-            points, title=title, quality=loss, across="ROGI-XD of the training units (lower is smoother)"
+            points, title=title, quality=loss, across=f"ROGI-XD of the {where} (lower is smoother)"
         ),
     )
 

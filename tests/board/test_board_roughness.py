@@ -1,5 +1,8 @@
-"""ROGI-XD of the training units against task loss."""
+"""ROGI-XD against task loss."""
 
+import dataclasses
+
+import pandas as pd
 import pytest
 from made_up import results, row, unit_rows
 from written import page_text
@@ -11,13 +14,13 @@ from metrics.table import TABLE
 LEVELS = {"oracle": 1.0, "pca": 0.9, "scvi": 0.7, "hvg": 0.5, "harmony": 0.3}
 
 
-def study(rogi):
+def study(rogi, *, unit="train"):
     rows = []
     for model, level in LEVELS.items():
         where = {"task": "annotation", "model": model}
         rows += unit_rows([level] * 4, metric="balanced_accuracy", readout="logistic", **where)
         if model in rogi:
-            rows.append(row(metric="rogi_xd", unit="train", value=rogi[model], readout="none", **where))
+            rows.append(row(metric="rogi_xd", unit=unit, value=rogi[model], readout="none", **where))
     return results(rows, models=tuple(LEVELS), tasks=("annotation",))
 
 
@@ -52,5 +55,16 @@ def test_ties_share_their_rank() -> None:
 
 def test_the_page_shows_it_beside_the_advice() -> None:
     text = page_text(study({"pca": 0.1, "scvi": 0.2, "hvg": 0.3, "harmony": 0.4}))
-    assert "1 − balanced accuracy over ROGI-XD; 4 contestants, Spearman +1.000" in text
+    assert "1 − balanced accuracy over ROGI-XD of the training units; 4 contestants, Spearman +1.000" in text
     assert 'id="roughness"' not in page_text(study({}))
+
+
+def test_roughness_of_the_test_cells_is_called_so_and_gives_way_to_that_of_the_training_units() -> None:
+    rogi = {"pca": 0.1, "scvi": 0.2, "hvg": 0.3, "harmony": 0.4}
+    text = page_text(study(rogi, unit="set"))
+    assert "over ROGI-XD of the test cells; 4 contestants, Spearman +1.000" in text
+    backwards = study({model: 0.5 - value for model, value in rogi.items()}).rows
+    both = study(rogi, unit="set")
+    both = dataclasses.replace(both, rows=pd.concat([both.rows, backwards[backwards.unit == "train"]]))
+    (view,) = roughnesses(both, weigh(both, TABLE), TABLE)
+    assert (view.where, round(view.correlation, 6)) == ("training units", -1.0)
