@@ -25,7 +25,7 @@ from board.learning import lessons, searches
 from board.overview import glances
 from board.rawview import grids
 from board.results import Results, Run
-from board.roughness import roughnesses
+from board.roughness import MOST_DRAWN, roughnesses
 from board.scaling import scalings
 from board.summary import summaries
 from board.text import number, order, percent
@@ -69,6 +69,7 @@ def render(results: Results, evidence: Evidence, *, provenance: dict[str, Any], 
             scalings=scalings(results, evidence, TABLE),
             advised=advices(results, evidence, TABLE),
             roughnesses=roughnesses(results, evidence, TABLE),
+            most_drawn=MOST_DRAWN,
             rules=RULES,
             fewest_advised=FEWEST_ADVISED,
             summaries=summaries(results, evidence, TABLE),

@@ -21,6 +21,9 @@ from tasks.table import BEFOREHAND
 
 TASK = "annotation"
 TRAINING, TEST = "training units", "test cells"
+MOST_DRAWN = 8
+"""Pictures on a page: of twenty data sets they would be a tenth of it."""
+
 FEWEST = 4
 """Contestants that a correlation of ranks needs: three stand in one of six orders, which says nothing."""
 

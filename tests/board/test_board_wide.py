@@ -286,4 +286,4 @@ def test_long_lists_are_cut_and_say_so(crowded) -> None:
     ranks = text.split("Ranks that the data allow", 1)[1].split("</p>")[0]
     assert "… and 178 more" in ranks
     fronts = text.split("Front 1: ", 1)[1].split("</p>")[0]
-    assert " more." in fronts
+    assert " more fronts." in fronts

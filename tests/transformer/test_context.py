@@ -59,9 +59,7 @@ def test_ranks_are_cut_after_the_highest(cells_of) -> None:
 def test_the_full_length_is_what_no_context_means(trained, cells_of) -> None:
     model, state = trained
     cells = cells_of(20, seed=1)
-    np.testing.assert_array_equal(
-        restore(entry_of(model.options, None), state).embed(cells), model.embed(cells)
-    )
+    np.testing.assert_array_equal(restore(entry_of(None), state).embed(cells), model.embed(cells))
     full = Pretrained.load(state, context=model.seen["length"])
     np.testing.assert_array_equal(full.embed(cells), model.embed(cells))
 
