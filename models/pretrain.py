@@ -1,9 +1,7 @@
 """``python -m models pretrain``: one contestant, one corpus → ``state/`` and what became of it."""
 
 import argparse
-import os
 import shutil
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +11,7 @@ from contract.errors import UserError
 from contract.files import sha256, write_json
 from contract.outcome import Outcome
 from models.catalogue import Catalogue, Contestant, find_contestant
+from models.processes import GRACE, REASON, AnotherFailed, number_and_count, sharing_fate
 from models.recipe_labels import is_told_types
 from models.step import (
     Done,
@@ -28,8 +27,6 @@ from models.step import (
 )
 
 FILES = ("outcome.json", "state", "run.json", "cost.json")
-GRACE = 3.0
-"""Seconds that a failed process leaves the first one, which writes, to fail alike and say why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,15 +64,12 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(where, found=found, expected=expected)
     if args.seed < 0:
         raise UserError("--seed", found=str(args.seed), expected="0 or more")
-    number, count = (int(os.environ.get(name, least)) for name, least in (("RANK", 0), ("WORLD_SIZE", 1)))
+    number, count = number_and_count()
     if count > 1 and number:
         return _assist(args, contestant, catalogue)
     forget(args.out, FILES)
-    if count > 1:
-        signal.signal(signal.SIGTERM, _ended)
-    done, run = _pretrain(args, contestant, catalogue, out=args.out)
-    if count > 1:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what became of it is written, whatever others do
+    with sharing_fate(count):
+        done, run = _pretrain(args, contestant, catalogue, out=args.out)
     state = args.out / "state"
     state.mkdir(exist_ok=True)
     run["state"] = {path.name: sha256(path) for path in sorted(state.iterdir())}
@@ -98,14 +92,6 @@ def _assist(args: argparse.Namespace, contestant: Contestant, catalogue: Catalog
     say(done.outcome)
     time.sleep(GRACE)
     return 1
-
-
-class _Ended(Exception):
-    """``torchrun`` ends this process, because another one failed."""
-
-
-def _ended(*_: object) -> None:
-    raise _Ended
 
 
 def _pretrain(
@@ -136,9 +122,8 @@ def _pretrain(
     timeout = args.timeout or contestant.timeout
     try:
         done = run_child("pretrain", contestant, request, out=out, timeout=timeout, given_up=args.given_up)
-    except _Ended:
-        reason = "another process of the training failed; its log says why"
-        done = Done(Outcome(status="failed", stage="pretrain", reason=reason), {}, None)
+    except AnotherFailed:
+        done = Done(Outcome(status="failed", stage="pretrain", reason=REASON), {}, None)
     run |= {key: done.report.get(key) for key in ("n", "seen")}
     if "card" in done.report:
         run["card"] = done.report["card"]

@@ -11,7 +11,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class AdamW:
-    """``torch.optim.AdamW(fused=True)`` to the bit, on a processor and a GPU (arXiv:1711.05101).
+    """``torch.optim.AdamW(fused=True)``, to the bit on a processor (arXiv:1711.05101); not yet run on a GPU.
 
     A weight that never had a gradient has no moments and is left alone, decay included.
     """
