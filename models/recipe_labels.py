@@ -7,7 +7,7 @@ from models.recipe_check import recipe_choices
 
 # As the engine has it (`models.transformer.recipe`), which is not imported: else an edited recipe would be
 # part of every step that reads the catalogue.
-OF_TYPES = frozenset({"cell_type", "prototype", "ontology", "text", "match"})
+OF_TYPES = frozenset({"cell_type", "prototype", "ontology", "text", "clip", "match"})
 
 
 def is_told_types(adapter: str, options: Mapping[str, Any]) -> bool:

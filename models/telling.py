@@ -65,7 +65,7 @@ def tell(
         design = _sized(design, batches=len(batches))
     terms = [name if name in cell_ontology().row else None for name in names]
     texts = None
-    if "text" in {objective.kind for objective in design.objectives}:
+    if design.reads_texts:
         texts = encode([_text(name) for name in names], encoder=encoder, width=design.size.texts)
         design = _sized(design, texts=texts.shape[1] if names else design.size.texts)
     if asks_types:
@@ -94,8 +94,7 @@ def _text(name: str) -> str:
 
 
 def _reads_texts(design: Design) -> bool:
-    kinds = {objective.kind for objective in design.objectives}
-    return "text" in kinds or design.identity.made_of == "symbols"
+    return design.reads_texts or design.identity.made_of == "symbols"
 
 
 def _sized(design: Design, **changes: int) -> Design:

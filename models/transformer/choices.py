@@ -18,8 +18,10 @@ Scale = Literal[
 ]
 BINNED: tuple[Scale, ...] = ("quantile_bins", "equal_bins", "log2_bins", "count_bins")
 NEEDS_TOTAL: tuple[Scale, ...] = ("log1p_norm", "log2_median", "equal_bins", "log2_bins")
-OF_TYPES = ("cell_type", "prototype", "ontology", "text", "match")
+OF_TYPES = ("cell_type", "prototype", "ontology", "text", "clip", "match")
 """Objectives that are told the types of cells."""
+OF_TEXTS = ("text", "clip")
+"""Those of them that read texts of types."""
 OF_BATCHES = ("batch",)
 
 
@@ -119,7 +121,9 @@ class Objective:
     follows with ``momentum``; ``contrast``: the same cell under other dropout among the batch's cells.
     Of a cell whose type is told: ``cell_type``: which one, against learnt prototypes (``tree``: a coarse type
     is the sum of those below it); ``prototype``: how far the cell lies from its type's; ``ontology``: cells
-    of nearer types shall lie nearer; ``text``: which type's text; ``match``: whether a text is the cell's.
+    of nearer types shall lie nearer; ``text``: which type's text; ``clip``: that, and which of the batch's
+    cells a text is of, at a temperature that is learnt from ``temperature`` on; ``match``: whether a text is
+    the cell's.
     ``batch``: which batch, unlearnt by the encoder; ``similarity``: each two cells of a batch
     shall be alike or not, by ``beta``.
     ``loss`` (of values): squared error, its root, bins by cross-entropy, or counts as zero-inflated negative
@@ -143,6 +147,7 @@ class Objective:
         "prototype",
         "ontology",
         "text",
+        "clip",
         "match",
         "batch",
         "similarity",
@@ -164,13 +169,14 @@ class Pooler:
 
     ``mean`` and ``max`` over genes; ``all``: mean over genes and special tokens; ``sum``: over genes,
     divided by ``size.length``; ``cls``: the first token; ``last``: the last one; ``specials``: the mean of
-    the prefix; ``concat``: the two depth tokens, max and mean. ``project``: an MLP on top;
-    ``unit``: length 1.
+    the prefix; ``concat``: the two depth tokens, max and mean. ``project``, on top: an ``mlp``; or a way
+    into the space that cells and texts share (``shared``), which in pre-training alone learns what is
+    asked of the cell: no gradient of it reaches the blocks. ``unit``: length 1.
     """
 
     kind: Literal["mean", "all", "sum", "max", "cls", "last", "specials", "concat"]
     layer: int
-    project: bool = False
+    project: Literal["none", "mlp", "shared"] = "none"
     unit: bool = False
 
 
@@ -212,6 +218,7 @@ class Size:
     ``head_width``: of one attention head (null: width / heads). ``vectors``: width of frozen gene
     vectors. ``features``: random features a head (performer). ``state``: of Mamba-2. ``classes`` and
     ``batches``: types and batches of the corpus, ``texts``: width of text vectors; a corpus replaces them.
+    ``shared``: width of the space that cells and texts share.
     """
 
     layers: int
@@ -229,4 +236,5 @@ class Size:
     classes: int = 1
     batches: int = 1
     texts: int = 128
+    shared: int = 256
     decoder: Decoder | None = None

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.transformer.batch import Batch
 from models.transformer.block import blocks_of, initialise
+from models.transformer.bridge import Bridge
 from models.transformer.embedding import InputEmbedding
 from models.transformer.patches import Patches, PlainPatches
 from models.transformer.pool import pool
@@ -37,7 +38,7 @@ class Encoder(nn.Module):
     def __init__(self, design: Design, *, vocabulary: int, specials: int) -> None:
         super().__init__()
         size, backbone = design.size, design.backbone
-        self.design, self.specials, self.width = design, specials, size.width
+        self.design, self.specials, self.width = design, specials, design.cell_width
         self.patches: nn.Module | None = None
         if design.identity.kind == "patch":
             self.patches = PlainPatches(design, vocabulary=vocabulary, specials=specials)
@@ -49,10 +50,7 @@ class Encoder(nn.Module):
         norms = {"none": nn.Identity, "layer": nn.LayerNorm, "rms": nn.RMSNorm}
         whole = backbone.norm_output == "none"
         self.norm = nn.Identity() if whole else norms[backbone.norm_output](size.width, eps=backbone.eps)
-        self.project: nn.Module | None = None
-        if design.pooler.project:
-            self.project = _projector(size.width, dropout=size.training.dropout)
-            initialise(self.project, std=backbone.init_std)
+        self.project = _projector(design)
 
     @property
     def gene_table(self) -> Tensor | None:
@@ -76,7 +74,7 @@ class Encoder(nn.Module):
         return Encoded(self.norm(x) if layer == -1 else x, ids, order)
 
     def cell(self, encoded: Encoded) -> Tensor:
-        """The cells' vectors, float32 (B, D) (or 4 D, ``concat``), not yet of unit length."""
+        """The cells' vectors, float32 (B, ``Design.cell_width``), not yet of unit length."""
         pooler = self.design.pooler
         found = pool(
             encoded.hidden,
@@ -129,9 +127,19 @@ class Encoder(nn.Module):
         return Batch(**taken, queries=batch.queries, answers=batch.answers), order
 
 
-def _projector(width: int, *, dropout: float) -> nn.Module:
-    """Two layers, each linear, norm, GELU, dropout, and a linear one (UCE's head)."""
-    parts: list[nn.Module] = []
+def _projector(design: Design) -> nn.Module | None:
+    """What stands on top of the pooler, if anything; ``mlp`` is UCE's head.
+
+    That has two layers, each linear, norm, GELU, dropout, and a linear one.
+    """
+    size, std = design.size, design.backbone.init_std
+    if design.pooler.project == "none":
+        return None
+    if design.pooler.project == "shared":
+        return Bridge(size.width, size.shared, eps=design.backbone.eps, std=std)
+    width, parts = size.width, []
     for _ in range(2):
-        parts += [nn.Linear(width, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout)]
-    return nn.Sequential(*parts, nn.Linear(width, width))
+        parts += [nn.Linear(width, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(size.training.dropout)]
+    found = nn.Sequential(*parts, nn.Linear(width, width))
+    initialise(found, std=std)
+    return found

@@ -27,6 +27,7 @@ from models.transformer.model import Encoder
 from models.transformer.recipe import Design
 from models.transformer.told import (
     BatchHead,
+    ClipHead,
     MatchHead,
     PrototypeHead,
     TextHead,
@@ -79,6 +80,8 @@ class Network(nn.Module):
         """Summed loss of each objective, and its number of terms."""
         encoded = self.encoder(masked.shown)
         states = self.states(encoded, masked.shown, self.encoder)
+        if self.design.pooler.project == "shared":  # what is asked of the cell is not for the blocks
+            encoded = encoded._replace(hidden=encoded.hidden.detach())
         seen = Pass(batch, masked.shown, masked.chosen, states, self.encoder.cell(encoded))
         return {objective.kind: self._loss(objective, seen) for objective in self.design.objectives}
 
@@ -92,8 +95,7 @@ class Network(nn.Module):
             slow.lerp_(fast, 1 - momentum)
 
     def _head(self, objective: Objective) -> nn.Module:
-        design, width = self.design, self.states.width
-        cell_width = design.size.width * (4 if design.pooler.kind == "concat" else 1)
+        design, width, cell_width = self.design, self.states.width, self.design.cell_width
         match objective.kind:
             case "gene" | "next_gene":
                 return GeneHead(design, objective, vocabulary=self.vocabulary, width=width)
@@ -113,6 +115,8 @@ class Network(nn.Module):
                 return PrototypeHead(design, cell_width=cell_width)
             case "text":
                 return TextHead(design, cell_width=cell_width, temperature=objective.temperature)
+            case "clip":
+                return ClipHead(design, temperature=objective.temperature)
             case "match":
                 return MatchHead(design)
             case "batch":
@@ -165,6 +169,8 @@ class Network(nn.Module):
                 return self.heads["prototype"](cells, types, prototypes=prototypes)
             case "text":
                 return self.heads["text"](cells, types, texts=about.texts)
+            case "clip":
+                return self.heads["clip"](cells, types, texts=about.texts)
             case "match":
                 return self.heads["match"](cells, types, texts=about.texts, head=self.heads["text"])
         other = self.encoder.cell(self.encoder(seen.shown))

@@ -12,6 +12,7 @@ from models.transformer.choices import (
     BINNED,
     NEEDS_TOTAL,
     OF_BATCHES,
+    OF_TEXTS,
     OF_TYPES,
     Backbone,
     Identity,
@@ -73,6 +74,18 @@ class Design(Parts):
         """Whether pre-training is told the types of cells, and their batches."""
         kinds = {objective.kind for objective in self.objectives}
         return not kinds.isdisjoint(OF_TYPES), not kinds.isdisjoint(OF_BATCHES)
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether pre-training is told texts of the types."""
+        return any(objective.kind in OF_TEXTS for objective in self.objectives)
+
+    @property
+    def cell_width(self) -> int:
+        """Width of a cell's vector."""
+        if self.pooler.project == "shared":
+            return self.size.shared
+        return self.size.width * (4 if self.pooler.kind == "concat" else 1)
 
     @property
     def masked_autoencoder(self) -> bool:
@@ -161,6 +174,8 @@ def _faults_of_size(design: Design) -> Iterator[tuple[str, bool]]:
     yield f"pooler {pooler.kind} needs a token in tokeniser.prefix", cut
     depths = design.tokeniser.prefix[:2] != DEPTHS
     yield f"pooler concat needs {list(DEPTHS)} first in tokeniser.prefix", pooler.kind == "concat" and depths
+    wide = pooler.kind == "concat" and pooler.project != "none"
+    yield "pooler concat is four times as wide as what project reads", wide
     yield "pooler.layer lies outside the network", not -size.layers - 1 <= pooler.layer <= -1
     yield "warmup must lie in [0, 1]", not 0 <= train.warmup <= 1
     yield "dropout must lie in [0, 1)", not 0 <= train.dropout < 1
@@ -233,6 +248,8 @@ def _faults_of_objectives(design: Design) -> Iterator[tuple[str, bool]]:
     for kind, other in BESIDE.items():
         alone = kind in kinds and other not in kinds
         yield f"objective {kind} needs objective {other} beside it", alone
+    shared = ("clip" in kinds) != (design.pooler.project == "shared")
+    yield "objective clip and pooler.project shared go together", shared
     yield "objective profile needs tokeniser panel", "profile" in kinds and design.tokeniser.kind != "panel"
     bins = any(o.loss == "bins" and o.kind in ("value", "next_value") for o in design.objectives)
     yield "loss bins needs a value.scale of bins", bins and design.value.scale not in BINNED

@@ -3,14 +3,17 @@
 A cell whose type or batch is unknown (−1) is not asked about it.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.transformer.block import initialise
+from models.transformer.bridge import Bridge
 from models.transformer.recipe import Design
 
-SHARED = 256
+SHARPEST = 0.01
 Loss = tuple[Tensor, Tensor]
 
 
@@ -31,7 +34,7 @@ class Types(nn.Module):
         classes = design.size.classes
         self.register_buffer("below", torch.eye(classes, dtype=torch.bool))
         self.register_buffer("levels", torch.eye(classes, dtype=torch.int64))
-        if "text" in {objective.kind for objective in design.objectives}:
+        if design.reads_texts:
             self.register_buffer("texts", torch.zeros(classes, design.size.texts))
 
 
@@ -120,12 +123,12 @@ class TextHead(nn.Module):
     def __init__(self, design: Design, *, cell_width: int, temperature: float) -> None:
         super().__init__()
         self.temperature = temperature
-        self.cell = nn.Linear(cell_width, SHARED)
-        self.text = nn.Linear(design.size.texts, SHARED)
+        self.cell = nn.Linear(cell_width, design.size.shared)
+        self.text = nn.Linear(design.size.texts, design.size.shared)
         initialise(self, std=design.backbone.init_std)
 
     def near(self, cells: Tensor, texts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Directions of cells (B, 256) and texts (C, 256), and how near they are (B, C)."""
+        """Directions of cells (B, ``shared``) and texts (C, ``shared``), and how near they are (B, C)."""
         cell, text = (F.normalize(m(x).float(), dim=1) for m, x in ((self.cell, cells), (self.text, texts)))
         return cell, text, cell @ text.T / self.temperature
 
@@ -136,12 +139,40 @@ class TextHead(nn.Module):
         return F.cross_entropy(near, types[known], reduction="sum"), known.sum()
 
 
+class ClipHead(nn.Module):
+    """Which type's text, and which of the batch's cells a text is of; the mean of both (arXiv:2103.00020).
+
+    Cross-entropies of cosines over a learnt temperature, of 0.01 at least. Cells come in the space that
+    texts are brought into. Cells of one text are no wrong answers to each other.
+    """
+
+    def __init__(self, design: Design, *, temperature: float) -> None:
+        super().__init__()
+        size, backbone = design.size, design.backbone
+        self.text = Bridge(size.texts, size.shared, eps=backbone.eps, std=backbone.init_std)
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def forward(self, cells: Tensor, types: Tensor, *, texts: Tensor) -> Loss:
+        """Cells (B, ``shared``), types (B,) and texts (C, E)."""
+        known = types >= 0
+        types = types[known]
+        cell, text = (F.normalize(x.float(), dim=1) for x in (cells[known], self.text(texts)))
+        near = cell @ text.T * self.log_scale.clamp(max=-math.log(SHARPEST)).exp()
+        same = types[:, None] == types
+        same.fill_diagonal_(False)
+        of_text = near.T[types].masked_fill(same, float("-inf"))
+        own = torch.arange(len(types), device=types.device)
+        loss = F.cross_entropy(near, types, reduction="sum") + F.cross_entropy(of_text, own, reduction="sum")
+        return loss / 2, known.sum()
+
+
 class MatchHead(nn.Module):
     """Whether a text describes a cell: its own, and the nearest of the others; binary cross-entropy."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(3 * SHARED, SHARED), nn.GELU(), nn.Linear(SHARED, 1))
+        shared = design.size.shared
+        self.layers = nn.Sequential(nn.Linear(3 * shared, shared), nn.GELU(), nn.Linear(shared, 1))
         initialise(self, std=design.backbone.init_std)
 
     def forward(self, cells: Tensor, types: Tensor, *, texts: Tensor, head: TextHead) -> Loss:

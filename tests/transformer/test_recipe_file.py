@@ -46,6 +46,10 @@ MISTAKES = {
     "fraction for a whole": (lambda r: r["sizes"]["tiny"].update(layers=1.5), "layers"),
     "a list for a part": (lambda r: r.update(backbone=[]), "backbone"),
     "width and heads": (lambda r: r["sizes"]["small"].update(heads=3), "sizes.small: width"),
+    "no way to the texts": (
+        lambda r: r["objectives"].append({"kind": "clip"}),
+        "clip and pooler.project shared",
+    ),
     "cls without a token": (lambda r: r["pooler"].update(kind="cls"), "prefix"),
     "layer outside": (lambda r: r["pooler"].update(layer=-9), "outside the network"),
     "ratio": (lambda r: r["masking"].update(ratios=[1.5]), "ratios"),

@@ -1,10 +1,12 @@
 """Objectives of types, texts and batches against their definitions; no label goes where none belongs."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from recipe_cases import names, shrunk
+from recipe_cases import first_batch, made, names, shrunk
 from torch.nn import functional as F
 
 from contract.errors import NotApplicable, UserError
@@ -12,8 +14,18 @@ from models.cell_types import below, nearness
 from models.options import RecipeOptions
 from models.pretrained import Pretrained
 from models.texts import encode
+from models.transformer.choices import OF_TYPES
 from models.transformer.objectives import Network
-from models.transformer.told import BatchHead, PrototypeHead, TypeHead, Types, give_types, ranked, similarity
+from models.transformer.told import (
+    BatchHead,
+    ClipHead,
+    PrototypeHead,
+    TypeHead,
+    Types,
+    give_types,
+    ranked,
+    similarity,
+)
 
 KINDS = torch.tensor([0, 1, 1, 2, 3, -1, 0, 3])
 
@@ -112,13 +124,58 @@ def test_the_encoder_unlearns_batches_while_the_classifier_learns_them(states) -
     assert n == 7
 
 
+def test_texts_and_cells_choose_each_other(states) -> None:
+    """Written out cell by cell; a cell of the same text is not among the wrong ones."""
+    cells, texts = states[0], torch.randn(4, 8)
+    design = shrunk("cellwhisperer_style")
+    head = ClipHead(
+        dataclasses.replace(design, size=dataclasses.replace(design.size, shared=16)), temperature=0.5
+    )
+    loss, n = head(cells, KINDS, texts=texts)
+    near = F.cosine_similarity(cells[:, None], head.text(texts)[None], dim=-1) / 0.5
+    total = 0.0
+    for i in [i for i in range(8) if KINDS[i] >= 0]:
+        kind = KINDS[i]
+        others = [j for j in range(8) if KINDS[j] not in (-1, kind)]
+        total -= near[i].log_softmax(0)[kind] / 2
+        total -= near[[i, *others], kind].log_softmax(0)[0] / 2
+    assert n == 7
+    torch.testing.assert_close(loss, total)
+    with torch.no_grad():
+        head.log_scale.fill_(100.0)
+    sharp, _ = head(cells, KINDS, texts=texts)
+    with torch.no_grad():
+        head.log_scale.fill_(np.log(100.0))
+    torch.testing.assert_close(head(cells, KINDS, texts=texts)[0], sharp)
+
+
+def test_blocks_below_a_shared_space_learn_from_tokens_alone(programmes, corpus_of) -> None:
+    _, corpus, network = made("cellwhisperer_style", programmes, corpus_of)
+    batch = first_batch(corpus)
+    found = network(batch, network.mask(batch, seed=0))
+    of_text = {name for name, weight in gradients(network, found["clip"][0]) if weight.any()}
+    assert {name.split(".")[1] for name in of_text} == {"project", "clip"}
+    assert "heads.clip.log_scale" in of_text
+    of_genes = {name for name, weight in gradients(network, found["gene"][0]) if weight.any()}
+    assert {"blocks", "embed"} <= {name.split(".")[1] for name in of_genes}
+    assert not of_genes & of_text
+
+
+def gradients(network, loss):
+    """Names and gradients of the weights that a loss reaches."""
+    named = list(network.named_parameters())
+    found = torch.autograd.grad(loss, [weight for _, weight in named], allow_unused=True, retain_graph=True)
+    return [(name, one) for (name, _), one in zip(named, found, strict=True) if one is not None]
+
+
 @pytest.mark.parametrize("name", names(lambda recipe: recipe.design("tiny").told[0]))
 def test_a_batch_without_a_type_teaches_nothing(name) -> None:
     network = Network(shrunk(name), vocabulary=43, specials=3)
-    seen = type("Seen", (), {"cells": torch.randn(3, 16, requires_grad=True)})
+    cells = torch.randn(3, network.design.cell_width, requires_grad=True)
+    seen = type("Seen", (), {"cells": cells})
     seen.batch = type("Batch", (), {"marks": torch.full((3, 2), -1)})
-    asked = [o for o in network.design.objectives if o.kind in ("cell_type", "prototype", "text", "match")]
-    for objective in asked:
+    asked = {*OF_TYPES} - {"ontology"}
+    for objective in (o for o in network.design.objectives if o.kind in asked):
         loss, n = network._of_type(objective, seen)
         assert (loss.item(), n.item()) == (0.0, 0)
         loss.backward()
@@ -207,12 +264,20 @@ def test_an_untrained_twin_and_others_see_no_label(told) -> None:
     assert "pretraining_labels" not in plain.card.saw
 
 
-def test_a_text_encoder_is_the_users(told) -> None:
+@pytest.mark.parametrize("recipe", ["langcell_style", "cellwhisperer_style"])
+def test_a_text_encoder_is_the_users(told, recipe) -> None:
     cells, labels = told
     name = f"{__name__}:letters"
-    model = Pretrained(options("langcell_style", text_encoder=name), labels=labels).fit(cells, seed=0)
+    model = Pretrained(options(recipe, text_encoder=name), labels=labels).fit(cells, seed=0)
     assert model._checkpoint.design.size.texts == 3
     assert model._checkpoint.network.types.texts.shape == (4, 3)
+    assert model.embed(cells).shape == (240, model._checkpoint.design.cell_width)
+    assert "pretraining_labels" in model.card.saw
+
+
+def test_a_text_encoder_reads_symbols_too(told) -> None:
+    cells, _ = told
+    name = f"{__name__}:letters"
     words = Pretrained(options("c2s_style", text_encoder=name)).fit(cells, seed=0)
     vectors = words._checkpoint.network.encoder.embed.genes.vectors[-40:].numpy()
     wanted = letters(cells.var_names)
