@@ -123,7 +123,7 @@ class Objective:
     is the sum of those below it); ``prototype``: how far the cell lies from its type's; ``ontology``: cells
     of nearer types shall lie nearer; ``text``: which type's text; ``clip``: that, and which of the batch's
     cells a text is of, at a temperature that is learnt from ``temperature`` on; ``match``: whether a text is
-    the cell's.
+    the cell's, as it reads the cell's tokens.
     ``batch``: which batch, unlearnt by the encoder; ``similarity``: each two cells of a batch
     shall be alike or not, by ``beta``.
     ``loss`` (of values): squared error, its root, bins by cross-entropy, or counts as zero-inflated negative

@@ -118,7 +118,7 @@ class Network(nn.Module):
             case "clip":
                 return ClipHead(design, temperature=objective.temperature)
             case "match":
-                return MatchHead(design)
+                return MatchHead(design, width=width)
             case "batch":
                 return BatchHead(design, cell_width=cell_width)
         predictor = layers_of(cell_width, cell_width, hidden=1, activation=nn.GELU)
@@ -172,7 +172,8 @@ class Network(nn.Module):
             case "clip":
                 return self.heads["clip"](cells, types, texts=about.texts)
             case "match":
-                return self.heads["match"](cells, types, texts=about.texts, head=self.heads["text"])
+                tokens = {"states": seen.states, "real": seen.batch.real}
+                return self.heads["match"](cells, types, texts=about.texts, head=self.heads["text"], **tokens)
         other = self.encoder.cell(self.encoder(seen.shown))
         return ranked(cells, other, types, about=about, temperature=objective.temperature)
 

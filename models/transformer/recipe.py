@@ -250,6 +250,8 @@ def _faults_of_objectives(design: Design) -> Iterator[tuple[str, bool]]:
         yield f"objective {kind} needs objective {other} beside it", alone
     shared = ("clip" in kinds) != (design.pooler.project == "shared")
     yield "objective clip and pooler.project shared go together", shared
+    tokens = design.size.head_width is None and design.identity.kind != "patch"
+    yield "objective match needs tokens of genes, and no head_width", "match" in kinds and not tokens
     yield "objective profile needs tokeniser panel", "profile" in kinds and design.tokeniser.kind != "panel"
     bins = any(o.loss == "bins" and o.kind in ("value", "next_value") for o in design.objectives)
     yield "loss bins needs a value.scale of bins", bins and design.value.scale not in BINNED

@@ -127,15 +127,15 @@ class TextHead(nn.Module):
         self.text = nn.Linear(design.size.texts, design.size.shared)
         initialise(self, std=design.backbone.init_std)
 
-    def near(self, cells: Tensor, texts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Directions of cells (B, ``shared``) and texts (C, ``shared``), and how near they are (B, C)."""
+    def near(self, cells: Tensor, texts: Tensor) -> Tensor:
+        """How near cells (B, D) are to texts (C, E), over the temperature (B, C)."""
         cell, text = (F.normalize(m(x).float(), dim=1) for m, x in ((self.cell, cells), (self.text, texts)))
-        return cell, text, cell @ text.T / self.temperature
+        return cell @ text.T / self.temperature
 
     def forward(self, cells: Tensor, types: Tensor, *, texts: Tensor) -> Loss:
         """Cells (B, D), types (B,) and texts (C, E)."""
         known = types >= 0
-        near = self.near(cells[known], texts)[2]
+        near = self.near(cells[known], texts)
         return F.cross_entropy(near, types[known], reduction="sum"), known.sum()
 
 
@@ -167,25 +167,44 @@ class ClipHead(nn.Module):
 
 
 class MatchHead(nn.Module):
-    """Whether a text describes a cell: its own, and the nearest of the others; binary cross-entropy."""
+    """Whether a text describes a cell: its own, and the nearest of the others; binary cross-entropy.
 
-    def __init__(self, design: Design) -> None:
+    The text, one frozen vector, asks the cell's tokens by one layer of cross-attention; what it gathers is
+    added to it, and a hidden layer answers. In LangCell each word asks, in the layers of a text model.
+    """
+
+    def __init__(self, design: Design, *, width: int) -> None:
         super().__init__()
-        shared = design.size.shared
-        self.layers = nn.Sequential(nn.Linear(3 * shared, shared), nn.GELU(), nn.Linear(shared, 1))
-        initialise(self, std=design.backbone.init_std)
+        size, backbone = design.size, design.backbone
+        self.heads = size.heads
+        self.query, self.tokens = nn.Linear(size.texts, size.width), nn.Linear(width, 2 * size.width)
+        self.out, self.norm = nn.Linear(size.width, size.width), nn.LayerNorm(size.width, eps=backbone.eps)
+        self.answer = nn.Sequential(nn.Linear(size.width, size.width), nn.GELU(), nn.Linear(size.width, 1))
+        initialise(self, std=backbone.init_std)
 
-    def forward(self, cells: Tensor, types: Tensor, *, texts: Tensor, head: TextHead) -> Loss:
-        """Cells (B, D), types (B,) and texts (C, E); ``head`` gives directions and the nearest wrong text."""
+    def forward(
+        self, cells: Tensor, types: Tensor, *, states: Tensor, real: Tensor, texts: Tensor, head: TextHead
+    ) -> Loss:
+        """Cells (B, D), types (B,), states of tokens (B, T, D'), where one is (B, T), and texts (C, E).
+
+        ``head`` gives the nearest wrong text.
+        """
         known = types >= 0
         types = types[known]
-        cell, text, near = head.near(cells[known], texts)
+        near = head.near(cells[known], texts)
         wrong = near.scatter(1, types[:, None], float("-inf")).argmax(1)
-        own, other = (self._logit(cell, text[chosen]) for chosen in (types, wrong))
+        asked = texts[torch.stack([types, wrong], dim=1)]
+        own, other = self.logits(asked, states[known], real=real[known]).unbind(1)
         return (F.softplus(-own) + F.softplus(other)).sum(), 2 * known.sum()
 
-    def _logit(self, cell: Tensor, text: Tensor) -> Tensor:
-        return self.layers(torch.cat([cell, text, cell * text], dim=1))[:, 0].float()
+    def logits(self, asked: Tensor, states: Tensor, *, real: Tensor) -> Tensor:
+        """Whether each of K texts a cell (B, K, E) describes the cell of these tokens, float32 (B, K)."""
+        text = self.query(asked)
+        queries = text.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        keys, values = self.tokens(states).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        found = F.scaled_dot_product_attention(queries, keys, values, attn_mask=real[:, None, None])
+        text = text + self.out(found.transpose(1, 2).flatten(2))
+        return self.answer(self.norm(text))[..., 0].float()
 
 
 def ranked(cells: Tensor, other: Tensor, types: Tensor, *, about: Types, temperature: float) -> Loss:

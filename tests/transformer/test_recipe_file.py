@@ -50,6 +50,14 @@ MISTAKES = {
         lambda r: r["objectives"].append({"kind": "clip"}),
         "clip and pooler.project shared",
     ),
+    "no token to ask": (
+        lambda r: (
+            r["objectives"].extend([{"kind": "text"}, {"kind": "match"}]),
+            r["pooler"].update(layer=-1),
+            [size.update(head_width=8) for size in r["sizes"].values()],
+        ),
+        "match needs tokens of genes",
+    ),
     "cls without a token": (lambda r: r["pooler"].update(kind="cls"), "prefix"),
     "layer outside": (lambda r: r["pooler"].update(layer=-9), "outside the network"),
     "ratio": (lambda r: r["masking"].update(ratios=[1.5]), "ratios"),

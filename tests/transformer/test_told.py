@@ -19,7 +19,9 @@ from models.transformer.objectives import Network
 from models.transformer.told import (
     BatchHead,
     ClipHead,
+    MatchHead,
     PrototypeHead,
+    TextHead,
     TypeHead,
     Types,
     give_types,
@@ -149,6 +151,33 @@ def test_texts_and_cells_choose_each_other(states) -> None:
     torch.testing.assert_close(head(cells, KINDS, texts=texts)[0], sharp)
 
 
+def test_a_text_asks_the_tokens_of_a_cell(states) -> None:
+    """Written out cell by cell and head by head, padding cut off instead of masked."""
+    cells, texts, tokens = states[0], torch.randn(4, 8), torch.randn(8, 6, 16)
+    length = torch.tensor([6, 5, 4, 6, 3, 6, 1, 2])
+    design = shrunk("langcell_style")
+    head = MatchHead(design, width=16)
+    near = TextHead(design, cell_width=16, temperature=0.05)
+    real = torch.arange(6) < length[:, None]
+    loss, n = head(cells, KINDS, states=tokens, real=real, texts=texts, head=near)
+    chance = near.near(cells, texts)
+
+    def logit(i, kind):
+        text, read = head.query(texts[kind]), head.tokens(tokens[i, : length[i]])
+        found = []
+        for part in (slice(0, 8), slice(8, 16)):
+            weight = (read[:, :16][:, part] @ text[part] / 8**0.5).softmax(0)
+            found.append(weight @ read[:, 16:][:, part])
+        return head.answer(head.norm(text + head.out(torch.cat(found))))[0]
+
+    total = 0.0
+    for i in [i for i in range(8) if KINDS[i] >= 0]:
+        wrong = max((k for k in range(4) if k != KINDS[i]), key=lambda k, i=i: chance[i, k])
+        total -= F.logsigmoid(logit(i, KINDS[i])) + F.logsigmoid(-logit(i, wrong))
+    assert n == 14
+    torch.testing.assert_close(loss, total)
+
+
 def test_blocks_below_a_shared_space_learn_from_tokens_alone(programmes, corpus_of) -> None:
     _, corpus, network = made("cellwhisperer_style", programmes, corpus_of)
     batch = first_batch(corpus)
@@ -173,7 +202,9 @@ def test_a_batch_without_a_type_teaches_nothing(name) -> None:
     network = Network(shrunk(name), vocabulary=43, specials=3)
     cells = torch.randn(3, network.design.cell_width, requires_grad=True)
     seen = type("Seen", (), {"cells": cells})
-    seen.batch = type("Batch", (), {"marks": torch.full((3, 2), -1)})
+    real = torch.ones(3, 5, dtype=torch.bool)
+    seen.batch = type("Batch", (), {"marks": torch.full((3, 2), -1), "real": real})
+    seen.states = torch.randn(3, 5, 16)
     asked = {*OF_TYPES} - {"ontology"}
     for objective in (o for o in network.design.objectives if o.kind in asked):
         loss, n = network._of_type(objective, seen)
