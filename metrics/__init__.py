@@ -34,7 +34,7 @@ _HOMES = {
     "metrics.onepass": ("neighbors_and_sums",),
     "metrics.suite": ("Scib", "scib"),
     "metrics.acceptance": ("kbet", "kbet_per_label"),
-    "metrics.clusters": ("nmi_ari_kmeans", "nmi_ari_leiden"),
+    "metrics.clusters": ("KMeansAgreement", "kmeans_agreement", "nmi_ari_kmeans", "nmi_ari_leiden"),
     "metrics.composites": (
         "avg_batch",
         "avg_bio",

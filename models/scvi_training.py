@@ -8,6 +8,7 @@ import scvi
 import torch
 from anndata import AnnData
 from scvi.nn import Encoder
+from scvi.train import TrainingPlan
 
 from contract.errors import NotApplicable
 from models.options import ScviOptions
@@ -23,6 +24,16 @@ QUIET = {
     "enable_checkpointing": False,
     "logger": False,
 }
+
+
+class Unlogged(TrainingPlan):
+    """A training whose losses nobody reads: keeping them is an eighth of its time, and changes no weight."""
+
+    def log(self, *args: object, **kwargs: object) -> None:
+        """Keep nothing."""
+
+    def compute_and_log_metrics(self, *args: object, **kwargs: object) -> None:
+        """Keep nothing."""
 
 
 def in_one_order(train: AnnData) -> AnnData:
@@ -67,6 +78,7 @@ def trained(table: AnnData, options: ScviOptions, *, seed: int) -> scvi.model.SC
             dropout_rate=DROPOUT,
             gene_likelihood=options.likelihood,
         )
+        model._training_plan_cls = Unlogged
         model.train(
             max_epochs=epochs,
             accelerator="cuda" if torch.cuda.is_available() else "cpu",

@@ -7,7 +7,6 @@ cells alone, a transductive one on all cells of known units.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from tasks.cells import Cells
 from tasks.knowledge import Knowledge
 from tasks.measured import Measured, measure, missing
 from tasks.table import TASKS
+from tasks.view import View
 
 Access = Literal["inductive", "transductive"]
 TASK = TASKS["integration"]
@@ -41,7 +41,7 @@ def score_integration(
     Z, cells = np.asarray(Z, dtype=np.float64)[rows], cells.take(rows)
     whole = _Evaluation(Z=Z, cells=cells, knowledge=knowledge)
     found = [whole.value_of(name, unit="set") for name in ([primary] if primary_only else TASK.metrics)]
-    left_out = _jackknife(Z, cells, primary=primary, knowledge=knowledge)
+    left_out = _jackknife(whole, Z, cells, primary=primary, knowledge=knowledge)
     return [*found, *(left_out if whole.value_of(primary, unit="set").status == "ok" else ())]
 
 
@@ -54,81 +54,14 @@ def scored_cells(cells: Cells, *, access: Access) -> np.ndarray:
     return cells.part != "excluded" if access == "transductive" else cells.part == "test"
 
 
-def _jackknife(Z: np.ndarray, cells: Cells, *, primary: str, knowledge: Knowledge) -> Iterator[Measured]:
+def _jackknife(
+    whole: "_Evaluation", Z: np.ndarray, cells: Cells, *, primary: str, knowledge: Knowledge
+) -> Iterator[Measured]:
     units = sorted(set(cells.unit[cells.known("unit")]))
     for unit in units if len(units) > 1 else ():
         kept = cells.unit != unit
-        rest = _Evaluation(Z=Z[kept], cells=cells.take(kept), knowledge=knowledge)
+        rest = _Evaluation(Z=Z[kept], cells=cells.take(kept), knowledge=knowledge, whole=whole)
         yield rest.value_of(primary, unit=f"without:{unit}")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class View:
-    """Cells that have all a metric needs; what several metrics share is computed once."""
-
-    Z: np.ndarray
-    cells: Cells
-    knowledge: Knowledge
-
-    def text(self, column: str) -> np.ndarray:
-        """A column that is known for all cells of this view, as fixed-width text (N,)."""
-        return getattr(self.cells, column).astype(str)
-
-    @cached_property
-    def label(self) -> np.ndarray:
-        """(N,) text."""
-        return self.text("label")
-
-    @cached_property
-    def batch(self) -> np.ndarray:
-        """(N,) text."""
-        return self.text("batch")
-
-    @cached_property
-    def _pass(self) -> tuple[metrics.Neighbors, metrics.DistanceSums | None]:
-        if self.cells.known("label").all():
-            return metrics.neighbors_and_sums(self.Z, self.label)
-        return metrics.neighbors(self.Z), None
-
-    @property
-    def neighbors(self) -> metrics.Neighbors:
-        """Nearest others of each cell; each metric takes as many as it needs."""
-        return self._pass[0]
-
-    @property
-    def sums(self) -> metrics.DistanceSums:
-        """Distances of each cell to each type, summed; asked for only where all labels are known."""
-        return self._pass[1]
-
-    @cached_property
-    def lisi_weights(self) -> np.ndarray:
-        """Weights of the neighbours, for batches and types alike."""
-        return metrics.lisi_weights(self.neighbors)
-
-    @cached_property
-    def kmeans(self) -> tuple[float, float]:
-        """NMI and ARI of k-means clusters."""
-        return metrics.nmi_ari_kmeans(self.Z, self.label)
-
-    @cached_property
-    def leiden(self) -> tuple[float, float]:
-        """NMI and ARI of the Leiden clusters that fit the labels best."""
-        return metrics.nmi_ari_leiden(self.neighbors, self.label)
-
-    @cached_property
-    def ontorwr(self) -> metrics.OntoRwr:
-        """Agreement with distances along the ontology."""
-        return metrics.scgraph_ontorwr(self.Z, self.text("ontology_id"), self.knowledge.reference)
-
-    @cached_property
-    def scgraph(self) -> metrics.ScGraph:
-        """Agreement with distances of types inside single batches."""
-        return metrics.scgraph(self.Z, self.label, self.knowledge.consensus)
-
-    @cached_property
-    def roughness(self) -> metrics.RogiLabels:
-        """Roughness of the types over the embedding, one against the rest."""
-        return metrics.rogi_labels(self.Z, self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +152,8 @@ MEASURES: Mapping[str, Measure] = {
     "isolated_labels": Measure(
         BOTH, lambda v: metrics.isolated_labels(v.Z, v.label, v.batch, sums=v.sums), _sums_remark
     ),
-    "nmi_kmeans": Measure(LABEL, lambda v: v.kmeans[0]),
-    "ari_kmeans": Measure(LABEL, lambda v: v.kmeans[1]),
+    "nmi_kmeans": Measure(LABEL, lambda v: v.kmeans.nmi),
+    "ari_kmeans": Measure(LABEL, lambda v: v.kmeans.ari),
     "silhouette_label": Measure(
         LABEL, lambda v: metrics.silhouette_label(v.Z, v.label, sums=v.sums), _sums_remark
     ),
@@ -252,8 +185,11 @@ COMBINE: Mapping[str, Callable[..., float]] = {
 class _Evaluation:
     """Values of metrics on one set of cells, each computed once."""
 
-    def __init__(self, *, Z: np.ndarray, cells: Cells, knowledge: Knowledge) -> None:
-        self._whole = View(Z=Z, cells=cells, knowledge=knowledge)
+    def __init__(
+        self, *, Z: np.ndarray, cells: Cells, knowledge: Knowledge, whole: "_Evaluation | None" = None
+    ) -> None:
+        starts = None if whole is None else lambda: whole._view(LABEL).kmeans.centers
+        self._whole = View(Z=Z, cells=cells, knowledge=knowledge, starts=starts)
         self._views: dict[bytes, View] = {}
         self._values: dict[str, Measured] = {}
 
@@ -292,8 +228,6 @@ class _Evaluation:
         if rows.all():
             return self._whole
         if rows.tobytes() not in self._views:
-            whole = self._whole
-            self._views[rows.tobytes()] = View(
-                Z=whole.Z[rows], cells=whole.cells.take(rows), knowledge=whole.knowledge
-            )
+            Z, cells = self._whole.Z[rows], self._whole.cells.take(rows)
+            self._views[rows.tobytes()] = replace(self._whole, Z=Z, cells=cells)
         return self._views[rows.tobytes()]

@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
     prepared = prepared_outcome(args.data)
     cells = read_cells(args.data)
     runs = read_own_runs(args.embeddings, data=args.data, n_cells=len(cells))
-    named = [read_predictions(folder) for folder in args.predictions]
+    named = [read_predictions(folder, folds=args.folds) for folder in args.predictions]
     _check_runs([*runs, *(one.run for one in named)], study=study, dataset=args.dataset)
     overlaps = read_overlaps(args.overlaps)
     knowledge = Knowledge(ontology=cell_ontology(), cache=args.cache, data=args.data)
@@ -170,7 +170,10 @@ def _rows(
 def _looks(
     study: Study, task: str, run: Run, *, outcome: Outcome, cells: Cells, knowledge: Knowledge
 ) -> Iterator[tuple[Geometry, Mapping[Access, Sequence[Measured]]]]:
-    """All metrics of the embedding as it is; then the primary one of it whitened by the training cells."""
+    """All metrics of the embedding as it is; then the primary one of it whitened by the training cells.
+
+    A control is not whitened: that look asks whether a verdict holds, and a control has none.
+    """
     if outcome.status != "ok":
         yield "as_is", dict.fromkeys(run.accesses, absent(task, outcome))
         return
@@ -180,6 +183,8 @@ def _looks(
         known = score_beforehand(run.Z, cells)
         found = {access: [*values, *known] for access, values in found.items()}
     yield "as_is", found
+    if run.control:
+        return
     try:
         Z = whiten(run.Z, fit=cells.part == "train")
     except Undefined as why:

@@ -184,6 +184,39 @@ def test_clusters_repeat_and_name_nothing() -> None:
         metrics.nmi_ari_kmeans(Z, np.arange(200))
 
 
+def test_kmeans_goes_on_from_centers() -> None:
+    random = np.random.default_rng(8)
+    labels = random.integers(0, 8, 400)
+    Z = 100 + random.normal(size=(400, 10)) + 1.5 * random.normal(size=(8, 10))[labels]
+    whole = metrics.kmeans_agreement(Z, labels)
+    assert whole.centers.shape == (3, 8, 10)
+    again = metrics.kmeans_agreement(Z, labels, seed=1, centers=whole.centers)
+    assert (again.nmi, again.ari) == pytest.approx((whole.nmi, whole.ari))
+    few = labels < 7
+    fresh, told = (metrics.kmeans_agreement(Z[few], labels[few], centers=c) for c in (None, whole.centers))
+    assert (told.nmi, told.centers.shape) == (
+        fresh.nmi,
+        (3, 7, 10),
+    )  # not of eight
+
+
+def test_starts_of_its_own_would_widen_a_jackknife() -> None:
+    """Five donors of the same types, which overlap: k-means has many ends that are nearly as good."""
+    random = np.random.default_rng(9)
+    labels, donor = random.integers(0, 8, 500), np.arange(500) % 5
+    Z = random.normal(size=(500, 10)) + 0.9 * random.normal(size=(8, 10))[labels]
+    centers = metrics.kmeans_agreement(Z, labels).centers
+    without = [np.flatnonzero(donor != one) for one in range(5)]
+
+    def spread(start: np.ndarray | None) -> float:
+        found = [
+            metrics.kmeans_agreement(Z[r], labels[r], seed=s, centers=start) for s, r in enumerate(without)
+        ]
+        return float(np.std([one.nmi for one in found]))
+
+    assert spread(centers) < 0.75 * spread(None)
+
+
 def test_leiden_leaves_the_random_state_alone() -> None:
     import random
 

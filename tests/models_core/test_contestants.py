@@ -187,6 +187,14 @@ def test_scvi_embeds_as_scvi_tools_does(cells, monkeypatch) -> None:
     assert np.array_equal(ours.embed(cells), ours.embed(cells))
 
 
+def test_scvi_learns_the_same_without_a_log(cells, monkeypatch) -> None:
+    options = ScviOptions(epochs=2, latent=4, hidden=16, n_genes=150)
+    quiet = Scvi(options).fit(cells, seed=0)
+    monkeypatch.setattr("models.scvi_training.Unlogged", scvi.train.TrainingPlan)
+    logged = Scvi(options).fit(cells, seed=0)
+    assert np.array_equal(quiet.embed(cells), logged.embed(cells))
+
+
 def test_scvi_trains_when_one_cell_is_left_over(cells, capsys) -> None:
     counts = cells.X.toarray()[:130]
     counts[0] = 0

@@ -170,9 +170,19 @@ def test_jackknife_is_the_value_without_a_unit(score, cells: Cells, embeddings) 
     assert [row.unit for row in left_out] == [f"without:donor:d{i}" for i in range(6)]
     assert {row.metric for row in left_out} == {"bio_conservation"}
     rest = cells.unit != "donor:d3"
-    alone = values(score(embeddings["blurred"][rest], cells.take(rest)))["bio_conservation"]
+    rows = score(embeddings["blurred"], cells, primary="silhouette_label")
+    alone = values(score(embeddings["blurred"][rest], cells.take(rest)))["silhouette_label"]
     (found,) = values(rows, "without:donor:d3").values()
     assert (found.value, found.n) == (alone.value, int(rest.sum()))
+
+
+def test_a_left_out_unit_starts_where_the_whole_set_ended(score, cells: Cells, embeddings) -> None:
+    """A jackknife counts its values' differences n - 1 times: chance of its own is none of them."""
+    Z, label, rest = embeddings["noise"], cells.label.astype(str), cells.unit != "donor:d3"
+    centers = metrics.kmeans_agreement(Z, label).centers
+    expected = metrics.kmeans_agreement(Z[rest], label[rest], centers=centers).nmi
+    (found,) = values(score(Z, cells, primary="nmi_kmeans"), "without:donor:d3").values()
+    assert found.value == expected != metrics.kmeans_agreement(Z[rest], label[rest]).nmi
 
 
 def test_cells_of_unknown_units_are_not_scored(score, cells: Cells, embeddings) -> None:
