@@ -5,13 +5,14 @@ ontology id), and says on how many. An inductive embedding is measured on its te
 cells alone, a transductive one on all cells of known units.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 import metrics
+from contract.progress import Progress
 from tasks.cells import Cells
 from tasks.knowledge import Knowledge
 from tasks.measured import Measured, measure, missing
@@ -39,10 +40,14 @@ def score_integration(
     """
     rows = scored_cells(cells, access=access)
     Z, cells = np.asarray(Z, dtype=np.float64)[rows], cells.take(rows)
-    whole = _Evaluation(Z=Z, cells=cells, knowledge=knowledge)
-    found = [whole.value_of(name, unit="set") for name in ([primary] if primary_only else TASK.metrics)]
-    left_out = _jackknife(whole, Z, cells, primary=primary, knowledge=knowledge)
-    return [*found, *(left_out if whole.value_of(primary, unit="set").status == "ok" else ())]
+    whole = _Evaluation(View(Z=Z, cells=cells, knowledge=knowledge))
+    names, units = [primary] if primary_only else TASK.metrics, _units(cells)
+    told = Progress("integration", len(names) + len(units))
+    found = list(told((whole.value_of(name, unit="set") for name in names), size=lambda _: 1))
+    if whole.value_of(primary, unit="set").status != "ok":
+        return found
+    left_out = (whole.without(unit).value_of(primary, unit=f"without:{unit}") for unit in units)
+    return [*found, *told(left_out, size=lambda _: 1)]
 
 
 def scored_cells(cells: Cells, *, access: Access) -> np.ndarray:
@@ -54,14 +59,10 @@ def scored_cells(cells: Cells, *, access: Access) -> np.ndarray:
     return cells.part != "excluded" if access == "transductive" else cells.part == "test"
 
 
-def _jackknife(
-    whole: "_Evaluation", Z: np.ndarray, cells: Cells, *, primary: str, knowledge: Knowledge
-) -> Iterator[Measured]:
+def _units(cells: Cells) -> list[str]:
+    """Units that a jackknife leaves out: none where there is only one."""
     units = sorted(set(cells.unit[cells.known("unit")]))
-    for unit in units if len(units) > 1 else ():
-        kept = cells.unit != unit
-        rest = _Evaluation(Z=Z[kept], cells=cells.take(kept), knowledge=knowledge, whole=whole)
-        yield rest.value_of(primary, unit=f"without:{unit}")
+    return units if len(units) > 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +186,18 @@ COMBINE: Mapping[str, Callable[..., float]] = {
 class _Evaluation:
     """Values of metrics on one set of cells, each computed once."""
 
-    def __init__(
-        self, *, Z: np.ndarray, cells: Cells, knowledge: Knowledge, whole: "_Evaluation | None" = None
-    ) -> None:
-        starts = None if whole is None else lambda: whole._view(LABEL).kmeans.centers
-        self._whole = View(Z=Z, cells=cells, knowledge=knowledge, starts=starts)
+    def __init__(self, whole: View) -> None:
+        self._whole = whole
         self._views: dict[bytes, View] = {}
         self._values: dict[str, Measured] = {}
+
+    def without(self, unit: str) -> "_Evaluation":
+        """The same without a unit's cells; k-means starts where it ended with them."""
+        kept = self._whole.cells.unit != unit
+        Z, cells = self._whole.Z[kept], self._whole.cells.take(kept)
+        return _Evaluation(
+            replace(self._whole, Z=Z, cells=cells, starts=lambda: self._view(LABEL).kmeans.centers)
+        )
 
     def value_of(self, name: str, *, unit: str) -> Measured:
         if name not in self._values:

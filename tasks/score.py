@@ -139,10 +139,14 @@ def score_runs(
     if len(cells) > MANY_CELLS and jobs > 1:
         os.environ["OMP_NUM_THREADS"], jobs = str(jobs), 1
     found: list[dict[str, Any]] = []
+    begun = time.perf_counter()
     for number, (rows, seconds) in enumerate(side_by_side(score, len(runs), jobs=jobs), start=1):
         n_ok = sum(row["status"] == "ok" for row in rows)
-        done = f"[{number}/{len(runs)}] {runs[number - 1].name}"
-        print(f"{done}: {n_ok} of {len(rows)} values, {seconds:.1f} s", file=sys.stderr, flush=True)
+        done = (
+            f"[{number}/{len(runs)}] {runs[number - 1].name}: {n_ok} of {len(rows)} values, {seconds:.1f} s"
+        )
+        left = (time.perf_counter() - begun) / number * (len(runs) - number)
+        print(f"{done}; {left:.0f} s left", file=sys.stderr, flush=True)
         found += rows
     return found
 
