@@ -5,7 +5,6 @@ data set never costs the page. Only a mistake in the catalogue is an error.
 """
 
 import argparse
-import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas.catalogue import Dataset, find_dataset
+from atlas.content import content_bytes, content_sha256
 from atlas.discover import api_base, look_up
 from atlas.download import download
 from atlas.web import Patience, SourceFailed
@@ -85,33 +85,21 @@ def fetch(
 
 
 def _checked(path: Path, expected: str | None) -> dict[str, Any]:
-    found = _tree_sha256(path) if path.is_dir() else _file_sha256(path)
+    if path.is_file():
+        _check_signature(path)
+    found = content_sha256(path)
     if expected is not None and found != expected:
         raise SourceFailed(
             f"{path}: found SHA-256 {found}, expected {expected}; get the right file, or correct the entry"
         )
-    size = sum(file.stat().st_size for file in (_files(path) if path.is_dir() else [path]))
-    return {"path": str(path), "sha256": found, "bytes": size}
+    return {"path": str(path), "sha256": found, "bytes": content_bytes(path)}
 
 
-def _file_sha256(path: Path) -> str:
+def _check_signature(path: Path) -> None:
     with open(path, "rb") as file:
         start = file.read(len(HDF5_SIGNATURE))
     if start != HDF5_SIGNATURE:
         raise SourceFailed(f"{path}: found a file that begins with {start!r}, expected HDF5 (an h5ad)")
-    return sha256(path)
-
-
-def _tree_sha256(folder: Path) -> str:
-    """Hash of a zarr store: of the names and hashes of its files, sorted by name."""
-    digest = hashlib.sha256()
-    for path in _files(folder):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _local(dataset: Dataset, data: Path | None) -> Path:

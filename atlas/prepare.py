@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from atlas.blocks import CountsFile, counts_of
 from atlas.catalogue import Dataset, find_dataset
+from atlas.content import check_content, read_fetched
 from atlas.counts import NotCounts
 from atlas.genes import Columns, gene_table, match_genes
 from atlas.labels import Labels, label_table, read_labels
@@ -30,7 +31,7 @@ from atlas.split import split_parts
 from atlas.stored import Stored, open_stored
 from atlas.tree import type_tree
 from contract.errors import UserError
-from contract.files import atomic, read_json, write_json
+from contract.files import atomic, write_json
 from contract.outcome import Outcome
 from contract.progress import Progress
 
@@ -241,19 +242,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the files of one data set and its outcome; a refused file is an outcome, not a stop."""
     dataset = find_dataset(args.datasets, args.dataset)
-    if not args.source.is_file():
-        raise UserError(str(args.source), found="no such file", todo="run atlas fetch first")
-    try:
-        source = read_json(args.source)
-        found = Outcome(status=source["status"], stage="fetch", reason=source["reason"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            str(args.source), found=f"no source.json ({error!r})", expected="what atlas fetch wrote"
-        ) from None
+    source = read_fetched(args.source)
+    found = Outcome(status=source["status"], stage="fetch", reason=source["reason"])
     (args.out / "outcome.json").unlink(missing_ok=True)  # an earlier run's must not vouch for this one
     outcome, n_cells = found, 0
     if outcome.status == "ok":
         try:
+            check_content(Path(source["path"]), source["sha256"], where=dataset.id)
             report = prepare(Path(source["path"]), dataset, args.out, sha256=source["sha256"])
             outcome, n_cells = Outcome(status="ok", stage="prepare"), report["n_cells"]
         except UserError as error:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from atlas.links import refuse_links
+from atlas.links import refuse_linked_store, refuse_links, whole
 from contract.errors import UserError
 
 BLOCK_VALUES = 1 << 23
@@ -92,7 +92,7 @@ def _reading(where: str) -> Iterator[None]:
         raise UserError(
             where,
             found=f"a file that anndata cannot read ({error})",
-            expected="an h5ad",
+            expected="an h5ad or a zarr store",
             todo="write it anew",
         ) from None
 
@@ -116,7 +116,9 @@ def _root(path: Path) -> Iterator[Any]:
     if path.suffix == ZARR:
         import zarr  # comes with anndata; a second to import
 
-        yield zarr.open_group(path, mode="r")
+        root = zarr.open_group(path, mode="r")
+        refuse_linked_store(path, root)
+        yield root
         return
     with h5py.File(path, "r") as file:
         refuse_links(file)
@@ -153,13 +155,24 @@ def _of_memory(cells: ad.AnnData) -> Stored:
 
 
 def _table(group: Any) -> Table:
-    names = pd.Index(ad.io.read_elem(group[group.attrs["_index"]])).astype(str)
+    index = group.attrs["_index"]
+    names = pd.Index(ad.io.read_elem(whole(group[index], f"{group.name}/{index}"))).astype(str)
     columns = [str(name) for name in group.attrs["column-order"]]
 
     def column(name: str) -> pd.Series:
+        if (length := _length(group[name])) != len(names):
+            raise ValueError(f"{group.name}/{name}: {length} values for {len(names)} names")
         return pd.Series(ad.io.read_elem(group[name]), name=name)
 
     return Table(names=names, columns=columns, column=column)
+
+
+def _length(element: Any) -> int:
+    """How many values a column has, before any is read."""
+    values = next(
+        (part for part in ("codes", "values") if hasattr(element, "keys") and part in element), None
+    )
+    return int((element if values is None else element[values]).shape[0])
 
 
 def _framed(frame: pd.DataFrame) -> Table:
@@ -172,11 +185,13 @@ def _framed(frame: pd.DataFrame) -> Table:
 
 def _matrix(element: Any, name: str) -> Matrix:
     kind = element.attrs.get("encoding-type", "array")
+    for part in ("data", "indices", "indptr") if kind in ("csr_matrix", "csc_matrix") else ():
+        whole(element[part], f"{name}/{part}")
     if kind == "csr_matrix":
         return _sparse_rows(element, name)
     if kind == "csc_matrix":
         return _held(ad.io.read_elem(element), name)
-    n, g = element.shape
+    n, g = whole(element, name).shape
     return Matrix(name=name, shape=(n, g), ends=np.arange(n + 1) * g, take=lambda a, b: element[a:b])
 
 

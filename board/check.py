@@ -5,10 +5,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from contract.cli import table
 from contract.errors import UserError
+from contract.files import read_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> int:
     path = args.out / "scores.parquet"
     if not path.is_file():
         raise UserError(str(path), found="no such file", todo="run `python -m board page` first")
-    rows = pq.read_table(path, columns=["dataset", "model", "metric", "status", "reason"]).to_pandas()
+    rows = read_table(path, columns=["dataset", "model", "metric", "status", "reason"])
     wrong = failures(rows, expected=args.expect_failed)
     if wrong:
         print(table(wrong, columns=["dataset", "model", "failed", "reason"]))

@@ -6,7 +6,7 @@ The single values lie beside it in ``scores.parquet``.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,18 @@ from board.evidence import Comparison, Evidence
 from board.family import Key
 from board.intervals import Interval
 from board.ranks import Ranks
-from board.results import DataSet, Results, run_of
+from board.results import SCHEMA, Results, data_set_of, run_of
 from board.scores import read_rows
 from board.text import without_folders
 from contract.catalogue import check
 from contract.errors import UserError
 from contract.files import read_json
 from metrics.table import Metric
-from tasks.study import Family, Primary, Study, read_protocol
+from tasks.study import Family, Primary, Protocol, Study, read_protocol
+from tasks.table import TASKS
 
 NAME = "leaderboard.json"
 FORMAT, VERSION = "sclitmus-leaderboard", 2
-SCHEMA = Path(__file__).with_name("leaderboard.schema.json")
 
 
 def export(
@@ -142,7 +142,38 @@ def read_export(folder: Path) -> dict[str, Any]:
             str(path), found=f"version {version}", expected=f"version {VERSION}", todo="make the page again"
         )
     check(board, read_json(SCHEMA), where=str(path))
+    _check_names(board, where=str(path))
     return board
+
+
+def _check_names(board: Mapping[str, Any], *, where: str) -> None:
+    """A study's tasks are ours, and what else is named is named by the study."""
+    study = board["study"]
+    tasks = study["tasks"]
+    asked = study["datasets"] if any(TASKS[t].by_protocol for t in tasks if t in TASKS) else []
+    metrics = [name for task in tasks if task in TASKS for name in TASKS[task].metrics]
+    for what, found, known in (
+        ("study.tasks", tasks, TASKS),
+        ("study.primary", study["primary"], tasks),
+        ("study.tasks", tasks, study["primary"]),
+        ("study.primary", [rule["metric"] for rule in study["primary"].values()], metrics),
+        ("study.reference", [study["reference"]], study["models"]),
+        ("study.baselines", study["baselines"], study["models"]),
+        ("study.protocols", study.get("protocols", {}), asked),
+        ("study.datasets", asked, study.get("protocols", {})),
+        ("datasets", [entry["id"] for entry in board["datasets"]], study["datasets"]),
+        ("study.datasets", study["datasets"], [entry["id"] for entry in board["datasets"]]),
+        ("runs", [run["dataset"] for run in board["runs"]], study["datasets"]),
+        ("runs", [run["model"] for run in board["runs"]], study["models"]),
+    ):
+        strange = [name for name in found if name not in known]
+        if strange:
+            raise UserError(
+                f"{where}: {what}",
+                found=f"{strange[0]!r}",
+                expected=f"one of {', '.join(known) or 'none'}",
+                todo="make the page again",
+            )
 
 
 def results_of(board: Mapping[str, Any], folder: Path) -> tuple[Results, pa.Table]:
@@ -153,14 +184,24 @@ def results_of(board: Mapping[str, Any], folder: Path) -> tuple[Results, pa.Tabl
         study=study,
         rows=table.to_pandas(),
         runs=tuple(run_of(record) for record in board["runs"]),
-        datasets=tuple(DataSet(**entry) for entry in board["datasets"]),
+        datasets=tuple(map(data_set_of, board["datasets"])),
     ), table
 
 
 def study_of(record: Mapping[str, Any]) -> Study:
     """A study as it was before it was written as JSON."""
     lists = {name: tuple(record[name]) for name in ("datasets", "models", "seeds", "tasks", "baselines")}
-    primary = {task: Primary(**rule) for task, rule in record["primary"].items()}
-    named = {part: None if names is None else frozenset(names) for part, names in record["family"].items()}
-    protocols = {name: read_protocol(own) for name, own in record.get("protocols", {}).items()}
-    return Study(**{**record, **lists, "primary": primary, "family": Family(**named), "protocols": protocols})
+    primary = {
+        task: Primary(**{name: rule[name] for name in ("metric", "readout", "margin")})
+        for task, rule in record["primary"].items()
+    }
+    named = {
+        part.name: names if (names := record["family"].get(part.name)) is None else frozenset(names)
+        for part in fields(Family)
+    }
+    protocols = {
+        name: read_protocol({part.name: own[part.name] for part in fields(Protocol)})
+        for name, own in record.get("protocols", {}).items()
+    }
+    words = {name: record[name] for name in ("id", "title", "question", "reference", "level", "path")}
+    return Study(**words, **lists, primary=primary, family=Family(**named), protocols=protocols)

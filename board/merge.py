@@ -12,14 +12,14 @@ import pyarrow as pa
 from board.export import NAME, read_export, results_of
 from board.provenance import code_and_versions, machine, shown
 from board.publish import publish
-from board.results import DataSet, Results, Run
+from board.results import DataSet, Results, Run, read_record
 from board.scores import IDENTITY
 from contract.errors import UserError
-from contract.files import read_json, sha256
+from contract.files import sha256
 from tasks.rows import SCHEMA
-from tasks.study import Study
+from tasks.study import Protocol
 
-SAME = ("tasks", "reference", "baselines", "primary", "family", "level", "seeds", "protocols")
+SAME = ("tasks", "reference", "baselines", "primary", "family", "level", "seeds")
 RUN = ["dataset", "model", "access", "pretrain_seed", "fit_seed"]
 NOISE = 1e-6
 """Values of one run on two machines may differ by as much and are still the same: floating point."""
@@ -74,7 +74,7 @@ def read_part(folder: Path) -> Part:
     """One leaderboard from its folder."""
     board = read_export(folder)
     results, rows = results_of(board, folder)
-    made = read_json(folder / "provenance.json")
+    made = read_record(folder / "provenance.json", "provenance")
     return Part(folder=folder, results=results, rows=rows, provenance=made)
 
 
@@ -100,6 +100,7 @@ def merge(parts: Sequence[Part], *, first_wins: bool = False) -> tuple[Results, 
         first.results.study,
         datasets=tuple(datasets),
         models=tuple(_union(part.results.study.models for part in parts)),
+        protocols=_protocols(parts),
     )
     results = Results(study=study, rows=rows, runs=tuple(runs), datasets=tuple(datasets.values()))
     table = pa.Table.from_pandas(rows, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None)
@@ -114,18 +115,27 @@ def _check_declared(first: Part, part: Part) -> None:
     """What a study declares before it runs must not differ; its data sets and contestants may."""
     one, other = first.results.study, part.results.study
     for field in ("id", *SAME):
-        if getattr(one, field) != getattr(other, field):
-            raise UserError(
-                f"{part.folder}: study",
-                found=f"{field} {_told(other, field)}",
-                expected=f"{_told(one, field)}, as in {first.folder}",
-                todo="join leaderboards of one study only",
-            )
+        _check_same(field, getattr(one, field), getattr(other, field), folders=(first.folder, part.folder))
 
 
-def _told(study: Study, field: str) -> str:
-    value = getattr(study, field)
-    return repr(value) if isinstance(value, str) else str(value)
+def _check_same(what: str, one: object, other: object, *, folders: tuple[Path, Path]) -> None:
+    if one != other:
+        raise UserError(
+            f"{folders[1]}: study",
+            found=f"{what} {other!r}",
+            expected=f"{one!r}, as in {folders[0]}",
+            todo="join leaderboards of one study only",
+        )
+
+
+def _protocols(parts: Sequence[Part]) -> dict[str, Protocol]:
+    """How labels are learned from, by data set: each part knows that of its own."""
+    found: dict[str, tuple[Protocol, Path]] = {}
+    for part in parts:
+        for name, own in part.results.study.protocols.items():
+            known, folder = found.setdefault(name, (own, part.folder))
+            _check_same(f"protocol of {name}", known, own, folders=(folder, part.folder))
+    return {name: own for name, (own, _) in found.items()}
 
 
 def _check_versions(parts: Sequence[Part]) -> None:

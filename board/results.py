@@ -11,10 +11,13 @@ import pyarrow as pa
 
 from board.scores import read_rows
 from board.text import reason_for
+from contract.catalogue import check
 from contract.errors import UserError
 from contract.files import read_json
 from tasks.study import Study
 from tasks.table import TASKS
+
+SCHEMA = Path(__file__).with_name("leaderboard.schema.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +158,8 @@ def read_results(
         If a file is missing, is not of this study, or a row breaks the contract of score rows.
     """
     table = read_rows(study, scores)
-    runs = tuple(run_of(record) for path in scores for record in _json(path.with_suffix(".runs.json")))
+    records = (read_record(path.with_suffix(".runs.json"), "run", many=True) for path in scores)
+    runs = tuple(run_of(record) for found in records for record in found)
     datasets = {path.parent.name: path for path in reports}
     missing = [name for name in study.datasets if name not in datasets]
     if missing:
@@ -164,10 +168,14 @@ def read_results(
     return Results(study=study, rows=table.to_pandas(), runs=runs, datasets=entries), table
 
 
-def _json(path: Path) -> Any:
+def read_record(path: Path, kind: str, *, many: bool = False) -> Any:
+    """A record of ours, or a list of them, of a kind that the schema of leaderboards knows (``$defs``)."""
     if not path.is_file():
         raise UserError(str(path), found="no such file", expected="the record that goes with the scores")
-    return read_json(path)
+    found, one = read_json(path), {"$ref": f"#/$defs/{kind}"}
+    form = {"type": "array", "items": one} if many else one
+    check(found, {"$defs": read_json(SCHEMA)["$defs"], **form}, where=str(path))
+    return found
 
 
 def run_of(record: Mapping[str, Any]) -> Run:
@@ -189,8 +197,14 @@ def run_of(record: Mapping[str, Any]) -> Run:
 
 
 def _dataset(name: str, path: Path) -> DataSet:
-    outcome = _outcome(name, _json(path.with_name("outcome.json")))
-    return DataSet(id=name, report=_json(path), outcome=outcome)
+    outcome = read_record(path.with_name("outcome.json"), "outcome")
+    return data_set_of({"id": name, "report": read_record(path, "report"), "outcome": outcome})
+
+
+def data_set_of(entry: Mapping[str, Any]) -> DataSet:
+    """A data set from its record, as an export wrote it."""
+    outcome = _outcome(entry["id"], entry["outcome"])
+    return DataSet(id=entry["id"], report=entry["report"], outcome=outcome)
 
 
 def _outcome(dataset: str, outcome: Mapping[str, Any]) -> dict[str, Any]:

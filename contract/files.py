@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -69,11 +70,24 @@ class Broken(UserError, ValueError):
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of ours; one that is cut short or is no JSON is a ``Broken``."""
+    """Read a JSON file of ours; one that is cut short, or could not be written again, is a ``Broken``.
+
+    Python's own reader takes NaN, numbers beyond any float, and halves of signs that no file can hold.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, RecursionError) as error:
         raise Broken(path, error, expected="JSON") from None
+
+
+def _finite(word: str) -> float:
+    if not math.isfinite(value := float(word)):
+        raise ValueError(f"{word}, which JSON has no number for")
+    return value
 
 
 def read_array(path: Path) -> "np.ndarray":

@@ -31,6 +31,7 @@ class Outcome:
         """Read what ``write`` wrote; anything else is a ``Broken``."""
         value = read_json(path)
         known = isinstance(value, dict) and set(value) == {field.name for field in fields(cls)}
-        if not known or value["status"] not in get_args(Status):
+        texts = known and all(isinstance(part, str) for part in value.values())
+        if not texts or value["status"] not in get_args(Status):
             raise Broken(path, "it tells of no status that we know", expected="an outcome")
         return cls(**value)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import UserError
-from contract.files import atomic, read_json, write_json
+from contract.files import atomic, read_json, sha256, write_json
 from contract.outcome import Outcome
 from models import answer
 from models.catalogue import Contestant, find_contestant
@@ -74,6 +74,7 @@ def main(args: argparse.Namespace) -> int:
     if done.outcome.status != "ok":
         write_predictions(args.out / "predictions.parquet", [], seed=args.seed)
     spent = None if args.checkpoint is None else pretrain_seconds(args.checkpoint)
+    run["predictions_sha256"] = sha256(args.out / "predictions.parquet")
     write_json(args.out / "run.json", run)
     write_json(args.out / "cost.json", cost(done, pretrain=spent) | {"processes": count})
     done.outcome.write(args.out / "outcome.json")

@@ -10,7 +10,8 @@ from tasks.annotation import Answers, by_type, label_ids, sampling_unit, values_
 from tasks.folds import Asked
 from tasks.knowledge import Knowledge
 from tasks.measured import Measured, missing
-from tasks.predictions import CLASS, Predicted, Questions
+from tasks.prediction_table import CLASS
+from tasks.predictions import Predicted, Questions
 from tasks.table import TASKS
 
 METRICS = TASKS["mapping"].metrics

@@ -7,20 +7,48 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from contract.errors import UserError
-from contract.files import read_json
+from contract.files import read_table
 from contract.outcome import Outcome
 from tasks.cells import Cells, text
 from tasks.folds import Asked
-from tasks.runs import Run, run_of
+from tasks.prediction_table import nothing, read_answers
+from tasks.runs import RECORD, Run, read_record, run_of
 
 FILES = ("outcome.json", "run.json", "cost.json", "predictions.parquet")
-COLUMNS = {"fold", "question", "cell", "predicted", "unseen_score"}
-CLASS = "p:"
 ON_VALIDATION = "validation_balanced_accuracy"
+_ANSWER = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {
+        "status": {"enum": ["ok", "not_applicable"]},
+        "reason": {"type": "string"},
+        "curve": {"type": "array", "items": {"type": "object"}},
+    },
+}
+_FOLDS = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _ANSWER}}
+OF_LABELS = RECORD | {
+    "required": [*RECORD["required"], "folds"],
+    "properties": RECORD["properties"] | {"folds": _FOLDS},
+}
+"""JSON schema of ``run.json`` of a contestant that was given labels."""
+_NUMBER, _TEXT = {"type": ["integer", "null"]}, {"type": ["string", "null"]}
+_ASKED = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"shots": _NUMBER, "draw": _NUMBER, "hidden": _TEXT},
+}
+QUESTIONS = {
+    "type": "object",
+    "required": ["protocol", "label", "folds"],
+    "properties": {
+        "protocol": {"type": "string"},
+        "label": {"enum": ["label", "condition"]},
+        "folds": _FOLDS | {"additionalProperties": {"type": "object", "additionalProperties": _ASKED}},
+    },
+}
+"""JSON schema of ``questions.json``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,8 +89,8 @@ def read_asked(folds: Path | None, *, data: Path, cells: Cells) -> Questions | N
         raise UserError(where, found="no folds", todo="run 'python -m tasks folds' first")
     if Outcome.read(folds / "outcome.json").status != "ok":
         return None
-    about = read_json(folds / "questions.json")
-    truth = pd.read_parquet(data / "truth.parquet", columns=["cell", about["label"]])
+    about = read_record(folds / "questions.json", QUESTIONS)
+    truth = read_table(data / "truth.parquet", columns=["cell", about["label"]])
     label = text(truth[about["label"]])
     nothing = np.full(len(label), None, dtype=object)
     own = cells if about["label"] == "label" else replace(cells, label=label, ontology_id=nothing)
@@ -77,13 +105,16 @@ def read_asked(folds: Path | None, *, data: Path, cells: Cells) -> Questions | N
     )
 
 
-def read_predictions(folder: Path) -> Predicted:
+def read_predictions(folder: Path, *, folds: Path | None) -> Predicted:
     """Read a prediction folder; a table that is not what it should be makes the run failed.
+
+    It should be the one that was written, made from these ``folds``, with one row for each of their test
+    cells in each question that was answered.
 
     Raises
     ------
     UserError
-        If a file is missing.
+        If a file is missing, or its record is not one of predictions.
     """
     folder = Path(folder)
     for name in FILES:
@@ -91,11 +122,12 @@ def read_predictions(folder: Path) -> Predicted:
             raise UserError(
                 str(folder / name), found="no such file", todo="run 'python -m models predict' first"
             )
-    facts, outcome = read_json(folder / "run.json"), Outcome.read(folder / "outcome.json")
-    table, problem = _read_table(folder / "predictions.parquet")
-    if outcome.status == "ok" and problem:
-        outcome = replace(outcome, status="failed", stage="score", reason=problem)
-    run = run_of(facts, outcome=outcome, cost=read_json(folder / "cost.json"))
+    facts, outcome = read_record(folder / "run.json", OF_LABELS), Outcome.read(folder / "outcome.json")
+    table = nothing()
+    if outcome.status == "ok":
+        table, problem = read_answers(folder / "predictions.parquet", facts, folds=folds)
+        outcome = replace(outcome, status="failed", stage="score", reason=problem) if problem else outcome
+    run = run_of(facts, outcome=outcome, cost=read_record(folder / "cost.json"))
     searched = search(facts["folds"])
     if searched:
         run = replace(run, made={**run.made, "search": searched})
@@ -112,21 +144,7 @@ def search(answers: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, 
     for fold, questions in answers.items():
         curve = questions.get("all", {}).get("curve") or ()
         tried = [record for record in curve if "run" in record and ON_VALIDATION in record]
-        frozen = [record[ON_VALIDATION] for record in tried if record["step"] == 0]
+        frozen = [record[ON_VALIDATION] for record in tried if record.get("step") == 0]
         if frozen:
             found[fold] = {"frozen": frozen[0], "best": max(record[ON_VALIDATION] for record in tried)}
     return found
-
-
-def _read_table(path: Path) -> tuple[pd.DataFrame, str]:
-    nothing = pd.DataFrame({name: [] for name in sorted(COLUMNS)})
-    try:
-        table = pq.read_table(path).to_pandas()
-    except (pa.ArrowInvalid, OSError) as error:
-        return nothing, f"{path.name} is no parquet file: {' '.join(str(error).split())}"
-    missing = sorted(COLUMNS - set(table.columns))
-    if missing:
-        return nothing, f"{path.name} has no column {missing[0]!r}"
-    if not np.isfinite(table["unseen_score"].to_numpy(dtype=np.float64)).all():
-        return nothing, f"{path.name} holds scores that are not finite"
-    return table, ""

@@ -7,13 +7,31 @@ from typing import Any
 
 import numpy as np
 
+from contract.catalogue import check
 from contract.errors import UserError
 from contract.files import Broken, read_array, read_json
 from contract.outcome import Outcome
 from tasks.integration import Access
 
 FILES = ("outcome.json", "run.json", "cost.json")
-MADE = ("adapter", "inputs", "versions", "n", "width", "embedding_sha256")
+MADE = ("adapter", "inputs", "versions", "n", "width", "embedding_sha256", "predictions_sha256")
+_NAME, _OBJECT = {"type": "string", "minLength": 1}, {"type": ["object", "null"]}
+RECORD: dict[str, Any] = {
+    "type": "object",
+    "required": ["dataset", "model", "fit", "seed", "control", "checkpoint", "card", "options"],
+    "properties": {
+        "dataset": _NAME,
+        "model": _NAME,
+        "fit": {"enum": ["train", "all", "none", "labels"]},
+        "seed": {"type": "integer", "minimum": 0},
+        "control": {"type": "boolean"},
+        "checkpoint": _OBJECT,
+        "card": _OBJECT,
+        "options": _OBJECT,
+        "inputs": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+"""JSON schema of ``run.json``, as far as it is read again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -83,12 +101,19 @@ def read_run(folder: Path, *, n_cells: int) -> Run:
             raise UserError(
                 str(folder / name), found="no such file", todo="run 'python -m models embed' first"
             )
-    outcome, facts = Outcome.read(folder / "outcome.json"), read_json(folder / "run.json")
+    outcome, facts = Outcome.read(folder / "outcome.json"), read_record(folder / "run.json", RECORD)
     Z = None
     if outcome.status == "ok":
         Z, problem = _read_array(folder / "embedding.npy", n_cells=n_cells)
         outcome = replace(outcome, status="failed", stage="score", reason=problem) if problem else outcome
-    return run_of(facts, outcome=outcome, cost=read_json(folder / "cost.json"), Z=Z)
+    return run_of(facts, outcome=outcome, cost=read_record(folder / "cost.json"), Z=Z)
+
+
+def read_record(path: Path, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON file of ours that holds an object, of the form ``schema``; a ``UserError`` if it does not."""
+    found = read_json(path)
+    check(found, schema or {"type": "object"}, where=str(path))
+    return found
 
 
 def run_of(
@@ -124,7 +149,7 @@ def read_overlaps(paths: Sequence[Path]) -> dict[str, Mapping[str, Any]]:
     for path in paths:
         if not Path(path).is_file():
             raise UserError(str(path), found="no such file", todo="run 'python -m atlas overlap' first")
-    return {Path(path).parent.name: read_json(path) for path in paths}
+    return {Path(path).parent.name: read_record(path) for path in paths}
 
 
 def corpus_of(model: str) -> str | None:

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from atlas.genes import gene_table
 from atlas.prepare import SPLIT_COLUMNS, TRUTH_COLUMNS, main, prepare_nothing
+from contract.files import sha256
 
 FILES = ("cells.h5ad", "truth.parquet", "split.parquet", "reference.npy", "report.json")
 
@@ -255,10 +256,12 @@ mine:
 
 
 def test_command_writes_every_file_for_good_and_for_refused_input(cells, save, tmp_path):
-    good = {"status": "ok", "reason": "", "path": str(save(cells)), "sha256": "0" * 64}
+    path = save(cells)
+    good = {"status": "ok", "reason": "", "path": str(path), "sha256": sha256(path)}
     assert _run(YAML, good, tmp_path / "good")["status"] == "ok"
     cells.X = cells.X * 0.5
-    bad = {**good, "path": str(save(cells, "bad.h5ad"))}
+    path = save(cells, "bad.h5ad")
+    bad = {**good, "path": str(path), "sha256": sha256(path)}
     refused = _run(YAML, bad, tmp_path / "bad")
     assert (refused["status"], refused["stage"]) == ("failed", "prepare")
     assert "fractional" in refused["reason"]

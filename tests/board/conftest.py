@@ -1,9 +1,13 @@
 """One browser for all tests that want one, and the pages that they look at."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browser import Browser, chromium, missing
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))  # fuzzing.py
 
 
 @pytest.fixture(scope="session")

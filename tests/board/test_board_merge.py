@@ -4,17 +4,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
-from made_up import LEVELS, whole_study
-from written import board, files, page_text
+from made_up import LEVELS, jackknife_rows, results, whole_study
+from made_up import run as made_run
+from written import FACTS, WHERE, board, files, page_text
 
 from board.export import SCHEMA, read_export, results_of
+from board.publish import publish
 from board.results import read_results
 from contract.catalogue import check
 from contract.errors import UserError
 from contract.files import read_json, write_json
-from tasks.study import read_study
+from tasks.rows import SCHEMA as SCORES
+from tasks.study import Primary, Protocol, read_study
 
+LEARN = ("pca", "scvi")
 HERE, THERE = ("oracle", "noise", "pca", "scvi"), ("oracle", "noise", "pca", "geneformer@demo")
 
 
@@ -220,3 +225,42 @@ def test_compare_tells_versions_newcomers_and_losses(tmp_path, both, capsys) -> 
     assert "blood: the data set changed (n_cells)" in told
     assert "gone" in told
     assert "new" in told
+
+
+def learned(folder: Path, dataset: str, **own) -> Path:
+    """The folder of a leaderboard of predictions, of one data set of its own."""
+    protocol = {"held_out": "donor", "folds": 4}
+    facts = {"task": "mapping", "metric": "balanced_accuracy", "dataset": dataset}
+    facts["split"] = Protocol(**protocol).name
+    rows = [one for name in LEARN for one in jackknife_rows([LEVELS[name]] * 5, model=name, **facts)]
+    runs = [made_run(model=name, fit="labels", dataset=dataset) for name in LEARN]
+    found = results(
+        rows,
+        runs=runs,
+        models=LEARN,
+        datasets=(dataset,),
+        tasks=("mapping",),
+        primary={"mapping": Primary(metric="balanced_accuracy", readout=None, margin=0.02)},
+        protocols={dataset: Protocol(**protocol | own)},
+    )
+    table = pa.Table.from_pandas(found.rows, schema=SCORES, preserve_index=False).replace_schema_metadata(
+        None
+    )
+    publish(found, table, provenance=FACTS, where=WHERE, out=folder)
+    return folder
+
+
+def test_parts_that_learned_from_labels_join(tmp_path, capsys) -> None:
+    """Each machine had a data set of its own, and with it a protocol for that one alone."""
+    one, other = learned(tmp_path / "a", "blood"), learned(tmp_path / "b", "lung", folds=2)
+    assert board("merge", str(one), str(other), "--out", str(tmp_path / "out")) == 0
+    found = read_export(tmp_path / "out")
+    assert {name: own["folds"] for name, own in found["study"]["protocols"].items()} == {
+        "blood": 4,
+        "lung": 2,
+    }
+    assert {c["dataset"] for c in found["comparisons"]} == {"blood", "lung"}
+    capsys.readouterr()
+    torn = learned(tmp_path / "c", "lung", folds=3)
+    assert board("merge", str(one), str(other), str(torn), "--out", str(tmp_path / "torn")) == 2
+    assert "protocol of lung Protocol(held_out='donor', folds=3" in capsys.readouterr().err

@@ -45,6 +45,12 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all inputs of a file of tests."""
+    return tmp_path_factory.mktemp("fuzz")
+
+
 class Payload:
     """What an attacker pickles: whoever unpickles it creates ``mark``."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import write_prepared
+from conftest import made_cells, write_prepared
 
 from atlas.__main__ import COMMANDS
 from contract.cli import dispatch
@@ -64,6 +64,23 @@ def refused(outcome: Outcome, path: Path) -> None:
     assert outcome.status == "failed"
     assert str(path) in outcome.reason
     assert "\n" not in outcome.reason
+
+
+def test_a_source_that_changed_after_it_was_fetched(prepared: Path) -> None:
+    """Whatever it is now, the hash that the page would show is another file's."""
+    path = prepared / "cells.h5ad"
+    assert prepare(path).status == "ok"
+    argv = ["prepare", "--datasets", path.with_name("sets.yaml"), "--dataset", "mine"]
+    argv += ["--source", path.with_name("source.json"), "--out", path.with_name("made")]
+    for change, told in (
+        (lambda: made_cells(seed=1).write_h5ad(path), "other bytes"),
+        (path.unlink, "No such file"),
+    ):
+        change()
+        assert dispatch("atlas", COMMANDS, about="", argv=[str(word) for word in argv]) == 0
+        outcome = Outcome.read(path.with_name("made") / "outcome.json")
+        refused(outcome, path)
+        assert told in outcome.reason
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.02, 0.5, 0.97])

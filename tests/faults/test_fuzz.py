@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import made_cells
-from hypothesis import HealthCheck, given, settings
+from fuzzing import DAMAGE, EDITS, damaged, often, read_or_refused, with_edits
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -21,14 +22,12 @@ from atlas.catalogue import read_datasets
 from atlas.ontology import read_obo
 from board.scores import read_rows
 from contract.catalogue import read_yaml
-from contract.errors import UserError
 from contract.files import read_array, read_json, read_table, write_json
 from contract.outcome import Outcome
 from models.catalogue import read_models
 from models.gene_table import read_gene_table
 from models.state import read_state
 from models.transformer.checkpoint import read_tensors
-from models.transformer.errors import TransformerError
 from models.transformer.recipe import read_recipe
 from tasks.rows import SCHEMA, table
 from tasks.study import read_study
@@ -42,46 +41,6 @@ a b key 1 -1 0x1f 1e999 .nan -.inf 1:30:00 2017-13-01 true ~ null : [ ] { } | > 
 SIGNS = "\t,\n,\n  ,\n    ,|2-\n,---\n,...\n,%YAML 9.9\n,\0,\x1b[2J,\ufeff,\u00e9,\u202e,\x85,\U0001f9ec"
 TOKENS = [word.replace("_", " ") for word in WORDS.split()]
 TOKENS += [*SIGNS.split(","), " ", "x" * 200, "9" * 5000]
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**20), 10**20)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=12)
-    | st.sampled_from(["pca", "../x", "a@b", "CL:0000236", "matrix", "obs:", "2017", "x\n"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-def often(examples: int) -> Callable[[Any], Any]:
-    """So many inputs, the same on every run."""
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("fuzz")
-
-
-def one_line(error: UserError | TransformerError) -> None:
-    assert str(error).isprintable(), repr(str(error))
-    assert "found" in str(error) or isinstance(error, TransformerError)
-
-
-def read_or_refused(path: Path, content: bytes, read: Callable[[Path], Any]) -> Any:
-    path.write_bytes(content)
-    try:
-        return read(path)
-    except (UserError, TransformerError) as error:
-        one_line(error)
-        return None
 
 
 @often(4500)
@@ -122,40 +81,12 @@ CATALOGUES = {
 }
 
 
-def edited(value: Any, steps: list[int], new: Any, *, how: int) -> Any:
-    """A copy of ``value`` with one part replaced, dropped, or put under another name."""
-    if not isinstance(value, dict | list) or not value:
-        return new
-    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-    key = keys[steps[0] % len(keys)]
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    if len(steps) > 1 and isinstance(copy[key], dict | list) and copy[key]:
-        copy[key] = edited(copy[key], steps[1:], new, how=how)
-    elif how == 0:
-        copy[key] = new
-    elif how == 1:
-        del copy[key]
-    elif isinstance(copy, dict):
-        copy[str(new)] = copy.pop(key)
-    else:
-        copy.append(new)
-    return copy
-
-
 @pytest.mark.parametrize("kind", CATALOGUES)
 @often(350)
-@given(
-    edits=st.lists(
-        st.tuples(st.lists(st.integers(0, 30), min_size=1, max_size=5), JSON, st.integers(0, 2)),
-        min_size=1,
-        max_size=3,
-    )
-)
+@given(edits=EDITS)
 def test_catalogues_with_edits(place: Path, kind: str, edits: list[tuple[list[int], Any, int]]) -> None:
     read, file = CATALOGUES[kind]
-    for steps, new, how in edits:
-        file = edited(file, steps, new, how=how)
-    text = json.dumps(file, ensure_ascii=False).encode("utf-8", errors="replace")
+    text = json.dumps(with_edits(file, edits), ensure_ascii=False).encode("utf-8", errors="replace")
     read_or_refused(place / f"{kind}.yaml", text, read)
 
 
@@ -202,23 +133,6 @@ RESULTS = {
     "recipe.yaml": (read_recipe, (ROOT / "models/transformer/recipes/geneformer.yaml").read_bytes()),
     "own.obo": (read_obo, _obo()),
 }
-DAMAGE = st.tuples(
-    st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), max_size=6),
-    st.none() | st.integers(0, 1 << 20),
-    st.none() | st.tuples(st.integers(0, 1 << 20), st.binary(max_size=8)),
-)
-
-
-def damaged(content: bytes, damage: tuple) -> bytes:
-    """Some bytes changed, some put in between, the end cut off."""
-    changes, end, extra = damage
-    spoilt = bytearray(content)
-    for place, value in changes:
-        spoilt[place % len(spoilt)] = value
-    if extra is not None:
-        at = extra[0] % len(spoilt)
-        spoilt[at:at] = extra[1]
-    return bytes(spoilt if end is None else spoilt[: end % len(spoilt)])
 
 
 @pytest.mark.parametrize("name", RESULTS)

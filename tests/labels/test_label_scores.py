@@ -101,9 +101,10 @@ def test_what_a_search_found_on_its_own_units(folder, tmp_path) -> None:
     run["folds"]["fold-0"]["all"]["curve"] = probes + runs + last
     run["folds"]["fold-1"]["all"]["curve"] = probes + last
     (tmp_path / "tuned" / "run.json").write_text(json.dumps(run))
-    found = read_predictions(tmp_path / "tuned").run.made
+    found = read_predictions(tmp_path / "tuned", folds=folder / "folds").run.made
     assert found["search"] == {"fold-0": {"frozen": 0.5, "best": 0.6}}
-    assert "search" not in read_predictions(folder / "predictions" / "pca").run.made
+    whole = read_predictions(folder / "predictions" / "pca", folds=folder / "folds")
+    assert "search" not in whole.run.made
 
 
 def test_a_failed_contestant_has_rows_that_say_why(folder, prepared, tmp_path) -> None:
