@@ -1,6 +1,6 @@
 """Contestants: what turns the counts of N cells into N rows of numbers, and the one door they pass.
 
-``catalogue``  ``models.yaml`` as values              ``protocol``   what a contestant is
+``catalogue``, ``entry``  ``models.yaml`` as values    ``protocol``   what a contestant is
 ``registry``   adapters by name, lazily               ``door``       what every embedding must be
 ``options``    their options, typed and closed        ``card``       what is known about a contestant
 ``controls``   noise, shuffled rows, batch only       ``oracles``    controls that are handed the truth

@@ -1,7 +1,6 @@
 """``models.yaml``: who competes, as frozen values. Imports neither numpy nor torch."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,14 +10,20 @@ from typing import Any
 from contract.catalogue import check, read_yaml
 from contract.errors import UserError, suggestion
 from models.card import ModelCard
+from models.entry import (
+    adapter_called,
+    adapter_name,
+    card_of,
+    corpus_of,
+    fits_of,
+    is_stochastic,
+    options_of,
+    trained_card,
+)
 from models.finetune_options import trained_as
-from models.options import build
-from models.recipe_check import check_recipe
 from models.recipe_labels import learns_types
-from models.registry import ADAPTERS, Adapter, user_class
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "models.schema.yaml"
-OUTSIDE_TOLERANCE = 1e-4
 DEFAULT_HEAD = "logistic"
 """The classifier on the embedding of a contestant that is given labels and names no other."""
 
@@ -84,32 +89,49 @@ def read_models(path: Path) -> Catalogue:
         One line that names the file, the entry and the field of the first mistake.
     """
     path = Path(path)
-    value = read_yaml(path)
-    schema = _schema()
+    value = _outline(path)
+    return _catalogue(path, value.get("corpora", {}), value["models"])
+
+
+def find_contestant(path: Path, name: str) -> tuple[Contestant, Catalogue]:
+    """One entry of a catalogue, and a catalogue of it and of those that share its recipe.
+
+    The rest is not checked: every job asks, and to read all recipes takes 0.4 s. An unknown name is a
+    ``UserError`` with the known ones.
+    """
+    path = Path(path)
+    value = _outline(path)
+    entries = value["models"]
+    if name not in entries:
+        raise UserError(str(path), found=f"no model {name!r}", todo=suggestion(name, list(entries)))
+    wanted = {name, *(key for key in entries if _recipe(entries[key]) == _recipe(entries[name]) is not None)}
+    alike = {key: entry for key, entry in entries.items() if key in wanted}
+    catalogue = _catalogue(path, value.get("corpora", {}), alike)
+    return catalogue.contestants[name], catalogue
+
+
+def _recipe(entry: Any) -> Any:
+    return entry.get("recipe") if isinstance(entry, dict) else None
+
+
+def _outline(path: Path) -> dict[str, Any]:
+    value, schema = read_yaml(path), _schema()
     outline = {key: schema[key] for key in ("type", "additionalProperties", "required")}
     parts = {"corpora": {"type": "object"}, "models": {"type": "object", "minProperties": 1}}
     check(value, outline | {"properties": parts}, where=str(path))
-    corpora = {
-        name: _corpus(name, entry, where=f"{path}: corpora.{name}")
-        for name, entry in value.get("corpora", {}).items()
-    }
+    return value
+
+
+def _catalogue(path: Path, corpora: Mapping[Any, Any], entries: Mapping[Any, Any]) -> Catalogue:
+    of = {name: _corpus(name, entry, where=f"{path}: corpora.{name}") for name, entry in corpora.items()}
     contestants = {
-        name: _contestant(name, entry, corpora, folder=path.parent, where=f"{path}: {name}")
-        for name, entry in value["models"].items()
+        name: _contestant(name, entry, of, folder=path.parent, where=f"{path}: {name}")
+        for name, entry in entries.items()
     }
     for name, contestant in contestants.items():
         found = trained_as(contestant, contestants, where=f"{path}: {name}")
         contestants[name] = dataclasses.replace(contestant, trained_as=found)
-    return Catalogue(contestants=contestants, corpora=corpora)
-
-
-def find_contestant(path: Path, name: str) -> tuple[Contestant, Catalogue]:
-    """One entry of a catalogue, and the catalogue; an unknown name is a ``UserError`` with the known ones."""
-    catalogue = read_models(path)
-    if name not in catalogue.contestants:
-        todo = suggestion(name, list(catalogue.contestants))
-        raise UserError(str(path), found=f"no model {name!r}", todo=todo)
-    return catalogue.contestants[name], catalogue
+    return Catalogue(contestants=contestants, corpora=of)
 
 
 @cache
@@ -132,25 +154,25 @@ def _contestant(
 ) -> Contestant:
     check(name, _part("model_id"), where=f"{where}: id")
     check(entry, _part("entry"), where=where)
-    adapter_name = _adapter_name(entry, where=where)
-    adapter = _adapter(adapter_name, where=where)
-    options = _options(adapter_name, adapter, entry, folder=folder, where=where)
+    called = adapter_name(entry, where=where)
+    adapter = adapter_called(called, where=where)
+    options = options_of(called, adapter, entry, folder=folder, where=where)
     if adapter.labelled and "head" in entry:
         raise UserError(f"{where}: head", found=f"beside adapter {adapter_name!r}", todo="leave it out")
-    corpus = _corpus_of(name, entry, adapter_name, adapter, corpora, where=where)
-    card = _card(name, entry, adapter_name, adapter, where=where)
+    corpus = corpus_of(name, entry, called, adapter, corpora, where=where)
+    card = card_of(name, entry, called, adapter, where=where)
     if corpus:
         untrained, told = options.get("init") == "random", learns_types(options)
-        card = _trained_card(card, corpora[corpus], untrained=untrained, told=told)
+        card = trained_card(card, corpora[corpus].datasets, untrained=untrained, told=told)
     return Contestant(
         name=name,
         title=entry.get("title", card.name),
-        adapter=adapter_name,
+        adapter=called,
         target=adapter.target,
         options=options,
         corpus=corpus,
-        fits=_fits(entry, adapter, corpus, where=where),
-        stochastic=_stochastic(entry, adapter_name, adapter, where=where),
+        fits=fits_of(entry, adapter, corpus, where=where),
+        stochastic=is_stochastic(entry, called, adapter, where=where),
         control=adapter.control,
         needs_truth=adapter.needs_truth,
         resumable=adapter.resumable,
@@ -160,136 +182,3 @@ def _contestant(
         embeds=adapter.embeds and "head" not in entry and options.get("finetune") != "head",
         head=None if adapter.labelled else entry.get("head", DEFAULT_HEAD),
     )
-
-
-def _adapter_name(entry: Mapping[str, Any], *, where: str) -> str:
-    if "recipe" in entry and entry.get("adapter", "recipe") != "recipe":
-        found = f"beside adapter {entry['adapter']!r}"
-        raise UserError(f"{where}: recipe", found=found, todo="leave out one of the two")
-    if "recipe" in entry:
-        return "finetuned" if "finetune" in entry else "recipe"
-    if "adapter" not in entry:
-        raise UserError(
-            where,
-            found="neither 'adapter' nor 'recipe'",
-            expected="one of them",
-            todo=f"add 'adapter: …', one of {', '.join(ADAPTERS)} or module:Class",
-        )
-    return entry["adapter"]
-
-
-def _adapter(name: str, *, where: str) -> Adapter:
-    if name in ADAPTERS:
-        return ADAPTERS[name]
-    module, colon, attr = name.partition(":")
-    if colon and attr.isidentifier() and all(part.isidentifier() for part in module.split(".")):
-        return user_class(name)
-    raise UserError(f"{where}: adapter", found=repr(name), todo=suggestion(name, [*ADAPTERS, "module:Class"]))
-
-
-def _options(
-    name: str, adapter: Adapter, entry: Mapping[str, Any], *, folder: Path, where: str
-) -> dict[str, Any]:
-    """Options with their defaults; fields that stand beside ``options`` in the file are put among them."""
-    beside = {
-        "recipe": ("recipe", "size"),
-        "finetuned": ("recipe", "size", "finetune"),
-        "command": ("command", "env"),
-        "file": ("path",),
-    }
-    for key in ("recipe", "size", "finetune", "command", "env", "path"):
-        if key in entry and key not in beside.get(name, ()):
-            raise UserError(f"{where}: {key}", found=f"beside adapter {name!r}", todo="leave it out")
-    given = dict(entry.get("options", {}))
-    if adapter.options is dict:
-        return given
-    for key in beside.get(name, ()):
-        if key in given:
-            raise UserError(
-                f"{where}: options.{key}", found="an option", todo=f"write '{key}' beside 'options'"
-            )
-        if key in entry:
-            given[key] = entry[key]
-    options = dataclasses.asdict(build(adapter.options, given, where=where))
-    if "recipe" in options:
-        check_recipe(options, where=where)
-    if options.get("gene_vectors") is not None:
-        options["gene_vectors"] = os.path.normpath(folder / options["gene_vectors"])
-    if name == "file":
-        options["path"] = os.path.normpath(folder / options["path"])
-    if name == "command" and not any("{out}" in word for word in options["command"]):
-        raise UserError(f"{where}: command", found="no {out}", expected="where to write the array")
-    return options
-
-
-def _corpus_of(
-    name: str,
-    entry: Mapping[str, Any],
-    adapter_name: str,
-    adapter: Adapter,
-    corpora: Mapping[str, Corpus],
-    *,
-    where: str,
-) -> str | None:
-    corpus = entry.get("corpus")
-    if corpus is None:
-        if "@" in name:
-            raise UserError(where, found=f"@{name.split('@')[1]} but no 'corpus'", todo="add 'corpus: …'")
-        if adapter_name in ("recipe", "finetuned"):
-            raise UserError(where, found="no 'corpus'", expected="what it is trained on", todo="add it")
-        return None
-    if corpus not in corpora:
-        raise UserError(f"{where}: corpus", found=repr(corpus), todo=suggestion(corpus, list(corpora)))
-    if not adapter.saves:
-        found = f"adapter {adapter_name!r}"
-        raise UserError(f"{where}: corpus", found=found, expected="one that can be trained on a corpus")
-    if name.partition("@")[2] != corpus:
-        wanted = f"{name.partition('@')[0]}@{corpus}"
-        raise UserError(f"{where}: id", found=repr(name), expected=repr(wanted), todo="name its corpus")
-    return corpus
-
-
-def _fits(entry: Mapping[str, Any], adapter: Adapter, corpus: str | None, *, where: str) -> tuple[str, ...]:
-    default = ("none",) if "none" in adapter.fits else adapter.fits
-    if corpus and not adapter.labelled:  # trained there, it is used here as it is
-        default = ("none",)
-    possible = default if corpus else adapter.fits
-    fits = tuple(entry.get("fits", default))
-    for fit in fits:
-        if fit not in possible:
-            raise UserError(f"{where}: fits", found=repr(fit), expected=f"some of {', '.join(possible)}")
-    return fits
-
-
-def _stochastic(entry: Mapping[str, Any], name: str, adapter: Adapter, *, where: str) -> bool:
-    if "stochastic" in entry and adapter.card is not None:
-        found = f"beside adapter {name!r}"
-        raise UserError(f"{where}: stochastic", found=found, todo="leave it out, the adapter knows")
-    return entry.get("stochastic", adapter.stochastic)
-
-
-def _card(
-    name: str, entry: Mapping[str, Any], adapter_name: str, adapter: Adapter, *, where: str
-) -> ModelCard:
-    if adapter.card is not None:
-        if "card" in entry:
-            raise UserError(
-                f"{where}: card",
-                found=f"beside adapter {adapter_name!r}",
-                todo="leave it out, the adapter has one",
-            )
-        return adapter.card
-    if "card" not in entry:
-        raise UserError(
-            where,
-            found="no 'card'",
-            expected="source, revision, license, pretrained_on and saw of an outside model",
-            todo="add 'card: {…}'",
-        )
-    return ModelCard(**{"name": name, "equivariance_tolerance": OUTSIDE_TOLERANCE, **entry["card"]})
-
-
-def _trained_card(card: ModelCard, corpus: Corpus, *, untrained: bool, told: bool) -> ModelCard:
-    saw = set(card.saw) - {"pretraining"} if untrained else {*card.saw, "pretraining"}
-    saw |= {"pretraining_labels"} if told else set()
-    return dataclasses.replace(card, pretrained_on=tuple(corpus.datasets), saw=tuple(saw))

@@ -147,6 +147,14 @@ def test_unknown_model_and_top_level_key(tmp_path: Path) -> None:
         read_models(path)
 
 
+def test_one_entry_is_what_it_is_among_all() -> None:
+    """What it starts from included, where it is fine-tuned or reads less of a cell."""
+    path = Path(__file__).parents[2] / "models.yaml"
+    entries = read_models(path).contestants
+    for name in ("pca", "pca@blood", "geneformer_lora@blood", "geneformer_8000_8tokens@demo", "scgpt@demo"):
+        assert find_contestant(path, name)[0] == entries[name]
+
+
 def test_outside_entries(tmp_path: Path) -> None:
     path = write(
         tmp_path,
