@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pytest
 import scanpy as sc
@@ -18,6 +19,7 @@ from models.baselines import Hvg, Pca
 from models.cells_file import CellsFile
 from models.controls import BatchOnly, Noise, RandomProjection, Shuffled
 from models.door import ContractError, embed_checked, embed_to_file
+from models.h5ad import read_frame
 from models.harmony import Harmony
 from models.normalise import log_normalised
 from models.options import (
@@ -63,6 +65,17 @@ def test_blocks_are_the_cells(made: ad.AnnData, file: CellsFile) -> None:
     assert (file.n_obs, file.n_vars) == made.shape
     assert blocks[-1].var.equals(made.var)
     assert blocks[-1].uns == made.uns
+
+
+def test_equal_words_of_a_column_are_one_object(made: ad.AnnData, tmp_path: Path, monkeypatch) -> None:
+    """Across the pieces in which they are read, too."""
+    monkeypatch.setattr("models.h5ad.PIECE", 7)
+    with h5py.File(tmp_path / "words.h5", "w") as stored:
+        ad.io.write_elem(stored, "obs", made.obs[["batch"]].astype(object))
+        assert stored["obs/batch"].attrs["encoding-type"] == "string-array"
+        batch = read_frame(stored["obs"])["batch"]
+    assert len({id(word) for word in batch}) == batch.nunique() < len(batch)
+    assert list(batch) == list(made.obs["batch"])
 
 
 def test_chosen_cells_keep_their_order(made: ad.AnnData, file: CellsFile) -> None:
