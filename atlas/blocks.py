@@ -1,15 +1,16 @@
 """An h5ad of counts that is written, and read again, a block of rows at a time."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import anndata as ad
-import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from atlas.disk import new_h5
 from atlas.stored import open_stored
 
 CHUNK = 1 << 16
@@ -23,7 +24,8 @@ class CountsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "w")
+        self._closing = ExitStack()
+        self._file, self._raw = self._closing.enter_context(new_h5(path))
         ad.io.write_elem(self._file, "/", ad.AnnData())
         for name in ("X", "obs", "var"):
             if name in self._file:
@@ -39,7 +41,7 @@ class CountsFile:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        self._closing.close()
 
     def append(self, counts: sparse.csr_matrix) -> None:
         """Add rows at the end."""
@@ -48,6 +50,7 @@ class CountsFile:
             dataset.resize((self._stored,))
             dataset[start:] = values
         self._ends.append(start + np.asarray(counts.indptr[1:], dtype=np.int64))
+        self._raw.check()
 
     def finish(self, *, obs: pd.DataFrame, var: pd.DataFrame, uns: Mapping[str, Any]) -> None:
         """Write what names the rows and columns; only then is the file whole."""
@@ -56,6 +59,12 @@ class CountsFile:
         self._x.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", **shape})
         for name, value in (("obs", obs), ("var", var), ("uns", dict(uns))):
             ad.io.write_elem(self._file, name, value)
+
+
+def write_cells(cells: ad.AnnData, path: Path) -> None:
+    """Write cells that are in memory, texts as they are."""
+    with new_h5(path) as (file, _):
+        ad.io.write_elem(file, "/", cells)
 
 
 def counts_of(path: Path) -> Iterator[sparse.csr_matrix]:

@@ -1,6 +1,7 @@
 """The bytes of a source, one file or all the files of a zarr store, and what ``atlas fetch`` said of them."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def content_sha256(path: Path) -> str:
         return sha256(path)
     digest = hashlib.sha256()
     for file in _files(path):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
+        digest.update(os.fsencode(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n"))
     return digest.hexdigest()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from atlas.blocks import CountsFile
+from atlas.blocks import CountsFile, write_cells
 from atlas.stored import open_stored
 from contract.errors import UserError
 from contract.files import atomic, read_json, sha256, write_json
@@ -196,7 +196,7 @@ def main(args: argparse.Namespace) -> int:
             outcome = Outcome(status="ok", stage="corpus")
         except UserError as error:
             members, cells = [], _no_cells(args.name)
-            cells.write_h5ad(path, convert_strings_to_categoricals=False)
+            write_cells(cells, path)
             outcome = Outcome(status="failed", stage="corpus", reason=str(error))
     write_json(args.out / "corpus.json", facts(members, cells, name=args.name, digest=sha256(target)))
     outcome.write(args.out / "outcome.json")

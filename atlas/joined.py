@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 from scipy import sparse
 
+from atlas.blocks import write_cells
 from atlas.catalogue import Dataset, find_dataset
 from atlas.cut import common_cut
 from atlas.ontology import Ontology, cell_ontology
@@ -158,7 +159,7 @@ def main(args: argparse.Namespace) -> int:
     members = [find_dataset(args.datasets, name) for name in args.members]
     cells, about = join([args.data / name for name in args.members], cell_ontology())
     with atomic(args.out) as path:
-        cells.write_h5ad(path, convert_strings_to_categoricals=False)
+        write_cells(cells, path)
     write_json(args.out.with_suffix(".json"), about)
     print(yaml.safe_dump(entry_of(members, path=args.out), sort_keys=False, width=110))
     return 0

@@ -53,7 +53,8 @@ def dispatch(
     except OSError as error:
         if error.errno not in PLACES:
             raise
-        print(f"error: {error.filename}: found {error.strerror}; choose another place", file=sys.stderr)
+        where = error.filename or args.command
+        print(f"error: {where}: found {error.strerror}; choose another place", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from contract.errors import UserError
+from models.cells_file import Cells
 from models.normalise import find_genes
 from models.options import ScviOptions
 from models.registry import ADAPTERS
@@ -28,16 +29,17 @@ class Scvi:
     """
 
     card = ADAPTERS["scvi"].card
-    rowwise = True
+    streams = rowwise = True
 
     def __init__(self, options: ScviOptions) -> None:
         self.options = options
         self.genes: list[str] = []
         self.layers: Layers = []
 
-    def fit(self, train: AnnData, *, seed: int) -> Self:
+    def fit(self, train: Cells, *, seed: int) -> Self:
         """Train on all of ``train`` without early stopping, the KL weight rising over the whole training.
 
+        The cells are read twice, block by block; what is held of them are their chosen genes.
         Cells without a count in the chosen genes cannot be trained on; the log says how many.
 
         Raises

@@ -7,10 +7,12 @@ import numpy as np
 import scvi
 import torch
 from anndata import AnnData
+from scipy import sparse
 from scvi.nn import Encoder
 from scvi.train import TrainingPlan
 
 from contract.errors import NotApplicable
+from models.cells_file import Cells, CellsFile, blocks_of
 from models.options import ScviOptions
 from models.scvi_baseline import Layers, counts_of_genes
 
@@ -36,28 +38,31 @@ class Unlogged(TrainingPlan):
         """Keep nothing."""
 
 
-def in_one_order(train: AnnData) -> AnnData:
-    """The same cells sorted by name, so that the order in which they come changes nothing."""
-    return train[np.argsort(train.obs_names.to_numpy(dtype=str))]
+def in_one_order(train: Cells) -> Cells:
+    """The same cells sorted by name, so that their order changes nothing; those of a file as they lie."""
+    return train if isinstance(train, CellsFile) else train[np.argsort(train.obs_names.to_numpy(dtype=str))]
 
 
-def training_table(train: AnnData, genes: list[str]) -> AnnData:
-    """Counts and batches of the cells that can be trained on, sorted by name.
+def training_table(train: Cells, genes: list[str]) -> AnnData:
+    """Counts and batches of the cells that can be trained on, sorted by name; memory of these genes alone.
 
     Raises
     ------
     NotApplicable
         If fewer than two cells have a count in the chosen genes.
     """
-    cells = in_one_order(train)
-    obs = cells.obs[["batch"]].astype(str).astype("category")
-    table = AnnData(X=counts_of_genes(cells, genes), obs=obs.copy())
-    speaks = np.asarray(table.X.sum(axis=1)).ravel() > 0
+    blocks = [counts_of_genes(block, genes) for block in blocks_of(train, "counts of variable genes")]
+    counts = sparse.vstack(blocks, format="csr")
+    del blocks
+    order = np.argsort(train.obs_names.to_numpy(dtype=str))
+    speaks = np.asarray(counts.sum(axis=1)).ravel()[order] > 0
     if speaks.sum() < 2:
         raise NotApplicable(f"{int(speaks.sum())} cell(s) with a count in the chosen genes")
     if not speaks.all():
         print(f"scvi: {int((~speaks).sum())} of {len(speaks)} cells without a count are not trained on")
-    return table[speaks].copy()
+    order = order[speaks]
+    obs = train.obs[["batch"]].iloc[order].astype(str).astype("category")
+    return AnnData(X=counts[order], obs=obs)
 
 
 def trained(table: AnnData, options: ScviOptions, *, seed: int) -> scvi.model.SCVI:

@@ -14,9 +14,11 @@ from workflow.fingerprint import module_file
 
 STREAMS = frozenset(
     {"noise", "constant", "random_projection", "shuffled", "batch_only", "oracle", "ontology_oracle"}
-    | {"hvg", "pca", "harmony", "rank_pca", "weighted_vectors", "recipe"}
+    | {"hvg", "pca", "harmony", "rank_pca", "weighted_vectors", "recipe", "scvi"}
 )
 """Adapters that read the cells a block at a time: a file need not fit into their memory."""
+HELD = dict.fromkeys(STREAMS, 1) | {"scvi": 3}
+"""How many times the size of the cells' file is asked for; scVI holds its genes twice, gathering them."""
 
 
 @dataclass(frozen=True, order=True, slots=True)

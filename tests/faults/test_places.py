@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+from atlas.__main__ import COMMANDS
+from atlas.blocks import write_cells
 from atlas.web import Patience
 from contract.cli import dispatch
-from contract.files import atomic, read_json, write_json
+from contract.files import atomic, read_json, sha256, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
@@ -49,6 +52,30 @@ def test_an_array_that_does_not_fit_leaves_nothing(mount) -> None:
     with pytest.raises(OSError, match=r"No space left|requested and"), atomic(place / "x.npy") as path:
         np.save(path, np.zeros(1_000_000))
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", ["4k", "300k", "1m"])
+def test_cells_that_do_not_fit_are_one_line(mount, tmp_path: Path, capsys, size: str) -> None:
+    """HDF5 crashed the process here (exit status 139), and left half a file behind."""
+    from conftest import made_cells
+    from test_files import ENTRY
+
+    source, place = tmp_path / "mine.h5ad", mount("disk", size=size)
+    made_cells(n=2000, n_genes=100).write_h5ad(source)
+    (tmp_path / "sets.yaml").write_text(yaml.safe_dump({"mine": ENTRY | {"sha256": sha256(source)}}))
+    write_json(
+        tmp_path / "source.json",
+        {"status": "ok", "reason": "", "path": str(source), "sha256": sha256(source)},
+    )
+    argv = ["prepare", "--datasets", str(tmp_path / "sets.yaml"), "--dataset", "mine"]
+    argv += ["--source", str(tmp_path / "source.json"), "--out", str(place)]
+    assert dispatch("atlas", COMMANDS, about="", argv=argv) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "No space left on device" in told
+    assert list(place.iterdir()) == []
+    with pytest.raises(OSError, match="No space left"):
+        write_cells(made_cells(n=2000, n_genes=100), place / "cells.h5ad")
 
 
 def test_a_disk_that_fills_while_bytes_come(mount, lying_server) -> None:

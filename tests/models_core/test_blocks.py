@@ -29,9 +29,11 @@ from models.options import (
     JitterOptions,
     PcaOptions,
     RankOptions,
+    ScviOptions,
     WidthOptions,
 )
 from models.rank_normal import RankPca
+from models.scvi_baseline import Scvi
 from models.variable_genes import choose_genes
 from models.weighted_vectors import WeightedVectors
 
@@ -65,6 +67,16 @@ def test_blocks_are_the_cells(made: ad.AnnData, file: CellsFile) -> None:
     assert (file.n_obs, file.n_vars) == made.shape
     assert blocks[-1].var.equals(made.var)
     assert blocks[-1].uns == made.uns
+
+
+def test_scvi_learns_the_same_from_a_file(made: ad.AnnData, file: CellsFile) -> None:
+    """To the bit; the cell without a count is not trained on in either."""
+    options = ScviOptions(epochs=1, latent=2, hidden=4, n_genes=60)
+    whole, streamed = (Scvi(options).fit(cells, seed=0) for cells in (made, file))
+    assert streamed.genes == whole.genes
+    for one, other in zip(streamed.layers, whole.layers, strict=True):
+        assert np.array_equal(one[0], other[0])
+        assert np.array_equal(one[1], other[1])
 
 
 def test_equal_words_of_a_column_are_one_object(made: ad.AnnData, tmp_path: Path, monkeypatch) -> None:

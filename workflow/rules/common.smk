@@ -12,7 +12,7 @@ from models.registry import ADAPTERS
 from workflow.config import load
 from workflow.fingerprint import adapter_fingerprint, fingerprint
 from workflow.lock import ONLY_LOOKING, hold_unless_parent_does
-from workflow.plan import STREAMS, as_text, predictions, runs, used_corpora
+from workflow.plan import HELD, as_text, predictions, runs, used_corpora
 
 STUDY, DATASETS, CATALOGUE, PATHS = load(config, home=Path(workflow.basedir))
 CONTESTANTS = CATALOGUE.contestants
@@ -136,7 +136,7 @@ def growing(attempt, mb):
 
 def copies(model, *, most):
     """How often a contestant holds its cells in memory, at most; at least names and embedding are held."""
-    return 1 if CONTESTANTS[model].adapter in STREAMS else most
+    return HELD.get(CONTESTANTS[model].adapter, most)
 
 
 # One job at a time may use the GPU, where there is one; the profile says how many there are. On a cluster
