@@ -9,6 +9,7 @@ import yaml
 from conftest import made_cells
 
 from atlas.__main__ import COMMANDS
+from atlas.content import content_sha256
 from contract.catalogue import read_yaml
 from contract.cli import dispatch
 from contract.errors import UserError
@@ -99,19 +100,19 @@ def test_what_is_no_text_leaves_no_half_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names of files are bytes elsewhere only")
-def test_cell_names_that_are_no_utf8_are_one_line(tmp_path: Path) -> None:
-    """Written by other programs: fixed-length bytes in Latin-1."""
+@pytest.mark.parametrize("what", ["obs/_index", "var/_index", "obs/donor/categories"])
+def test_names_in_a_file_that_are_no_utf8_are_one_line(tmp_path: Path, what: str) -> None:
+    """Of cells, genes and donors, written by other programs: fixed-length bytes in Latin-1."""
     import h5py
     from test_files import prepare, refused
 
     path = tmp_path / "mine.h5ad"
     made_cells().write_h5ad(path)
     with h5py.File(path, "a") as file:
-        key = file["obs"].attrs["_index"]
-        names = [f"cell{i}".encode() + b"\xe9" for i in range(40)]
-        attributes = dict(file["obs"][key].attrs)
-        del file["obs"][key]
-        made = file["obs"].create_dataset(key, data=names, dtype=h5py.string_dtype())
+        names = [name + b"\xe9" for name in file[what][:]]
+        attributes = dict(file[what].attrs)
+        del file[what]
+        made = file.create_dataset(what, data=names, dtype=h5py.string_dtype())
         made.attrs.update(attributes)
     outcome = prepare(path)
     if outcome.status == "failed":
@@ -119,6 +120,16 @@ def test_cell_names_that_are_no_utf8_are_one_line(tmp_path: Path) -> None:
         return
     import anndata as ad
 
-    names = ad.read_h5ad(path.with_name("made") / "cells.h5ad").obs_names
-    assert len(set(names)) == 40
-    assert all(name.encode("utf-8") for name in names)
+    cells = ad.read_h5ad(path.with_name("made") / "cells.h5ad")
+    assert cells.obs_names.is_unique
+    assert cells.obs["donor"].nunique() == 4
+    assert all(name.encode("utf-8") for name in (*cells.obs_names, *cells.obs["donor"]))
+
+
+def test_a_store_whose_files_have_names_that_are_no_text(odd: Path) -> None:
+    """They can be hashed, as any bytes."""
+    other = Path(os.fsdecode(os.fsencode(odd) + b"/\xff"))
+    other.write_bytes(b"x")
+    one = content_sha256(odd)
+    other.rename(Path(os.fsdecode(os.fsencode(odd) + b"/\xfe")))
+    assert content_sha256(odd) != one
