@@ -21,11 +21,15 @@ class Progress:
         """Yield the blocks; ``size`` says how much of the total each is. Several readings add up."""
         for block in blocks:
             yield block
-            self._done += size(block)
-            now = self._clock()
-            if now - self._told >= SECONDS_A_LINE:
-                self._told = now
-                print(self._line(now - self._started), file=sys.stderr, flush=True)
+            self.add(size(block))
+
+    def add(self, size: int) -> None:
+        """So much more is done."""
+        self._done += size
+        now = self._clock()
+        if now - self._told >= SECONDS_A_LINE:
+            self._told = now
+            print(self._line(now - self._started), file=sys.stderr, flush=True)
 
     def _line(self, seconds: float) -> str:
         left = seconds * (self._total - self._done) / max(self._done, 1)

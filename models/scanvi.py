@@ -13,7 +13,7 @@ from models.labelled import Labels, Prediction
 from models.options import ScanviOptions
 from models.registry import ADAPTERS
 from models.scvi_baseline import Layers, counts_of_genes, encoded
-from models.scvi_training import QUIET, batch_size, in_one_order, layers_of, trained, training_table
+from models.scvi_training import QUIET, Told, batch_size, in_one_order, layers_of, trained, training_table
 from models.variable_genes import choose_genes
 
 UNKNOWN = "(no label is told)"
@@ -82,6 +82,7 @@ class Scanvi:
                 devices=1,
                 train_size=1.0,
                 batch_size=batch_size(*sides),
+                callbacks=[Told(self.options.epochs_with_labels)],
                 **QUIET,
             )
         return model

@@ -7,11 +7,13 @@ import numpy as np
 import scvi
 import torch
 from anndata import AnnData
+from lightning.pytorch.callbacks import Callback
 from scipy import sparse
 from scvi.nn import Encoder
 from scvi.train import TrainingPlan
 
 from contract.errors import NotApplicable
+from contract.progress import Progress
 from models.cells_file import Cells, CellsFile, blocks_of
 from models.options import ScviOptions
 from models.scvi_baseline import Layers, counts_of_genes
@@ -36,6 +38,17 @@ class Unlogged(TrainingPlan):
 
     def compute_and_log_metrics(self, *args: object, **kwargs: object) -> None:
         """Keep nothing."""
+
+
+class Told(Callback):
+    """A line now and then on how many passes over the cells are done; lightning's bar is for terminals."""
+
+    def __init__(self, epochs: int) -> None:
+        self.progress = Progress("passes over the cells", epochs)
+
+    def on_train_epoch_end(self, *args: object) -> None:
+        """One more."""
+        self.progress.add(1)
 
 
 def in_one_order(train: Cells) -> Cells:
@@ -92,6 +105,7 @@ def trained(table: AnnData, options: ScviOptions, *, seed: int) -> scvi.model.SC
             batch_size=batch_size(table.n_obs),
             early_stopping=False,
             plan_kwargs={"n_epochs_kl_warmup": epochs},
+            callbacks=[Told(epochs)],
             **QUIET,
         )
     return model

@@ -195,14 +195,17 @@ def test_scvi_learns_the_same_without_a_log(cells, monkeypatch) -> None:
     assert np.array_equal(quiet.embed(cells), logged.embed(cells))
 
 
-def test_scvi_trains_when_one_cell_is_left_over(cells, capsys) -> None:
+def test_scvi_trains_when_one_cell_is_left_over(cells, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("contract.progress.SECONDS_A_LINE", 0.0)
     counts = cells.X.toarray()[:130]
     counts[0] = 0
     some = cells[:130].copy()
     some.X = sp.csr_matrix(counts)
     values = Scvi(ScviOptions(epochs=1, latent=2, hidden=4, n_genes=150)).fit(some, seed=0).embed(some)
     assert np.isfinite(values).all()
-    assert "1 of 130 cells without a count" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "1 of 130 cells without a count" in said.out
+    assert "passes over the cells: 1 of 1 (100%)" in said.err
 
 
 def test_controls_bracket(cells, truth) -> None:
