@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,16 +38,17 @@ def test_killed_runs_end_in_the_same_scores(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workflow", "run", "--cores", "all", *CONFIG]
     draw = random.Random(0)
     living = 0
-    for _ in range(10):
+    while living < 10:
         process = subprocess.Popen(
             command, cwd=killed, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         time.sleep(draw.uniform(0.05, 0.25) * seconds)
-        assert process.poll() is None or process.returncode == 0
         if process.poll() is None:
             kill_tree(process)
             living += 1
-    assert living > 1, "most kills came too late to disturb anybody"
+        else:  # it was done before its kill came: from the beginning, so that ten disturb somebody
+            assert process.returncode == 0
+            shutil.rmtree(killed / "results")
     done = run(killed, *CONFIG)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
