@@ -33,7 +33,7 @@ class Cells:
         return len(self.part)
 
     def take(self, rows: np.ndarray) -> Self:
-        """The cells of a boolean mask (N,), in order."""
+        """The cells of a boolean mask (N,) or of ascending rows, in order."""
         return type(self)(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def known(self, *names: str) -> np.ndarray:

@@ -31,14 +31,18 @@ def score_integration(
     primary: str,
     knowledge: Knowledge,
     primary_only: bool = False,
+    most: int | None = None,
 ) -> list[Measured]:
     """Measure an embedding ``Z`` (N, D) of N cells.
 
     Returns one value of each metric (or of ``primary`` only) over the scored cells (unit ``set``),
     and for ``primary`` one value with each unit left out (``without:<unit>``) where there are
-    two units or more. With no split every cell is a test cell.
+    two units or more. With no split every cell is a test cell. Of more than ``most`` scored cells so many
+    are drawn, the same ones of every embedding; each value's ``n`` says how many it stands on.
     """
-    rows = scored_cells(cells, access=access)
+    rows = np.flatnonzero(scored_cells(cells, access=access))
+    if most is not None and len(rows) > most:
+        rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
     Z, cells = np.asarray(Z, dtype=np.float64)[rows], cells.take(rows)
     whole = _Evaluation(View(Z=Z, cells=cells, knowledge=knowledge))
     names, units = [primary] if primary_only else TASK.metrics, _units(cells)

@@ -24,8 +24,8 @@ def values(found: list[Measured], unit: str = "set") -> dict[str, Measured]:
 
 @pytest.fixture(scope="module")
 def score(knowledge: Knowledge):
-    def run(Z: np.ndarray, cells: Cells, *, access="transductive", primary="silhouette_label"):
-        return score_integration(Z, cells, access=access, primary=primary, knowledge=knowledge)
+    def run(Z: np.ndarray, cells: Cells, *, access="transductive", primary="silhouette_label", **how):
+        return score_integration(Z, cells, access=access, primary=primary, knowledge=knowledge, **how)
 
     return run
 
@@ -194,6 +194,16 @@ def test_cells_of_unknown_units_are_not_scored(score, cells: Cells, embeddings) 
     assert score(embeddings["blurred"], partly) == score(
         embeddings["blurred"][~excluded], cells.take(~excluded)
     )
+
+
+def test_a_sample_of_the_cells_is_the_same_for_everyone(score, cells: Cells, embeddings) -> None:
+    few = values(score(embeddings["blurred"], cells, primary="silhouette_label", primary_only=True, most=90))
+    assert few["silhouette_label"].n == 90
+    rows = np.sort(np.random.default_rng(0).choice(len(cells), 90, replace=False))
+    alone = values(score(embeddings["blurred"][rows], cells.take(rows)))
+    assert few["silhouette_label"].value == alone["silhouette_label"].value
+    all_of_them = values(score(embeddings["blurred"], cells, most=len(cells)))
+    assert all_of_them["silhouette_label"].n == len(cells)
 
 
 def test_one_unit_has_no_jackknife(score, cells: Cells, embeddings) -> None:
