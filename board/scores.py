@@ -76,7 +76,7 @@ def _table(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path).replace_schema_metadata(None)
         table.validate(full=True)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeError) as error:  # the last: a column's name
         raise UserError(str(path), found=f"no parquet ({error})", todo="score this data set again") from None
     if table.schema != SCHEMA:
         odd = sorted(

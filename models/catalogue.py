@@ -158,7 +158,7 @@ def _contestant(
     adapter = adapter_called(called, where=where)
     options = options_of(called, adapter, entry, folder=folder, where=where)
     if adapter.labelled and "head" in entry:
-        raise UserError(f"{where}: head", found=f"beside adapter {adapter_name!r}", todo="leave it out")
+        raise UserError(f"{where}: head", found=f"beside adapter {called!r}", todo="leave it out")
     corpus = corpus_of(name, entry, called, adapter, corpora, where=where)
     card = card_of(name, entry, called, adapter, where=where)
     if corpus:

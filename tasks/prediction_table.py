@@ -35,7 +35,7 @@ def read_answers(path: Path, facts: Mapping[str, Any], *, folds: Path | None) ->
         table.validate(full=True)
         problem = _columns_problem(table) or _values_problem(table) or _rows_problem(table, facts, folds)
         return (nothing(), f"{path.name} {problem}") if problem else (table.to_pandas(), "")
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:  # the last: a column's name
         return nothing(), f"{path.name} is no parquet file: {printable(str(error))}"
 
 

@@ -110,6 +110,18 @@ def test_a_table_with_damage(run: Path, pinned: bool, damage: tuple) -> None:
     assert (found.run.outcome.status == "failed") == (len(found.table) == 0)
 
 
+def test_a_column_whose_name_is_no_text(run: Path) -> None:
+    whole, record = (run / "predictions.parquet").read_bytes(), (run / "run.json").read_bytes()
+    try:
+        (run / "predictions.parquet").write_bytes(whole.replace(b"unseen_score", b"\x80nseen_score"))
+        unpinned(run)
+        outcome = read(run).run.outcome
+    finally:
+        (run / "predictions.parquet").write_bytes(whole)
+        (run / "run.json").write_bytes(record)
+    assert (outcome.status, "no parquet file" in outcome.reason) == ("failed", True)
+
+
 @pytest.mark.parametrize("name", ["run.json", "cost.json", "outcome.json"])
 @often(90)
 @given(edits=EDITS)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import made_cells
+from test_files import ENTRY
 
 from atlas.__main__ import COMMANDS
 from atlas.blocks import write_cells
@@ -57,9 +59,6 @@ def test_an_array_that_does_not_fit_leaves_nothing(mount) -> None:
 @pytest.mark.parametrize("size", ["4k", "300k", "1m"])
 def test_cells_that_do_not_fit_are_one_line(mount, tmp_path: Path, capsys, size: str) -> None:
     """HDF5 crashed the process here (exit status 139), and left half a file behind."""
-    from conftest import made_cells
-    from test_files import ENTRY
-
     source, place = tmp_path / "mine.h5ad", mount("disk", size=size)
     made_cells(n=2000, n_genes=100).write_h5ad(source)
     (tmp_path / "sets.yaml").write_text(yaml.safe_dump({"mine": ENTRY | {"sha256": sha256(source)}}))
