@@ -74,7 +74,7 @@ def _table(path: Path) -> pa.Table:
     if not path.is_file():
         raise UserError(str(path), found="no such file", todo="run `python -m tasks score` first")
     try:
-        table = pq.read_table(path).replace_schema_metadata(None)
+        table = pq.read_table(path, use_threads=False).replace_schema_metadata(None)
         table.validate(full=True)
     except (OSError, pa.ArrowException, UnicodeError) as error:  # the last: a column's name
         raise UserError(str(path), found=f"no parquet ({error})", todo="score this data set again") from None
