@@ -1,24 +1,35 @@
-"""Disks that are full, folders that are read-only, clocks that go backwards."""
+"""Disks that are full, folders that are read-only."""
 
 import os
-import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import made_cells
-from test_files import ENTRY
+from test_files import ENTRY, embedded
 
 from atlas.__main__ import COMMANDS
 from atlas.blocks import write_cells
 from atlas.web import Patience
+from board.__main__ import COMMANDS as BOARD_COMMANDS
 from contract.cli import dispatch
 from contract.files import atomic, read_json, sha256, write_json
+from tasks.__main__ import COMMANDS as TASK_COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
+STUDY = {
+    "study": "mine",
+    "title": "Mine",
+    "datasets": ["small"],
+    "models": ["pca", "hvg"],
+    "seeds": 1,
+    "tasks": ["integration"],
+    "reference": "pca",
+    "primary": {"integration": {"metric": "bio_conservation", "margin": 0.02}},
+    "level": 0.95,
+}
 WRITER = """
 from pathlib import Path
 from contract.files import write_json
@@ -77,6 +88,38 @@ def test_cells_that_do_not_fit_are_one_line(mount, tmp_path: Path, capsys, size:
         write_cells(made_cells(n=2000, n_genes=100), place / "cells.h5ad")
 
 
+def test_scores_and_a_page_that_do_not_fit_are_one_line(
+    mount, prepared: Path, tmp_path: Path, capsys
+) -> None:
+    """Neither leaves half a file, nor a page beside scores that are not there."""
+    study = tmp_path / "mine.yaml"
+    study.write_text(yaml.safe_dump(STUDY))
+    runs = [embedded(tmp_path / model, prepared, model=model, value=1.0) for model in STUDY["models"]]
+    what = ["--study", study, "--dataset", "small", "--data", prepared, "--embeddings", *runs]
+
+    def score(out: Path) -> int:
+        argv = ["score", *what, "--cache", tmp_path / "cache", "--out", out / "scores.parquet"]
+        return dispatch("tasks", TASK_COMMANDS, about="", argv=[str(word) for word in argv])
+
+    def page(out: Path) -> int:
+        argv = ["page", "--study", study, "--scores", tmp_path / "whole/scores.parquet"]
+        argv += ["--reports", prepared / "report.json", "--out", out]
+        return dispatch("board", BOARD_COMMANDS, about="", argv=[str(word) for word in argv])
+
+    assert (score(tmp_path / "whole"), page(tmp_path / "whole")) == (0, 0)
+    capsys.readouterr()
+    for write, size in ((score, "4k"), (page, "4k"), (page, "40k")):
+        place = mount(f"{write.__name__}-{size}", size=size)
+        assert write(place) == 2
+        told = capsys.readouterr().err.splitlines()
+        assert [line for line in told if "error" in line.lower()] == told[-1:]
+        assert "No space left on device" in told[-1]
+        assert not (place / "index.html").exists()
+        assert not [path for path in place.rglob("*") if path.name.startswith(".")], (
+            "half a file is left behind"
+        )
+
+
 def test_a_disk_that_fills_while_bytes_come(mount, lying_server) -> None:
     """The server does not say how much it will send, so that nobody could know before."""
     from atlas.download import download
@@ -118,33 +161,3 @@ def test_read_only_results_are_one_line(mount, write, capsys) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "results/.lock: found no way to write there (Read-only file system)" in done.stderr
-
-
-SNAKEFILE = """
-rule all:
-    input: "results/b"
-rule a:
-    output: "results/a"
-    shell: "echo a > {output}"
-rule b:
-    input: "results/a"
-    output: "results/b"
-    shell: "cat {input} > {output}"
-"""
-
-
-def test_a_clock_set_back_makes_nothing_for_ever(tmp_path: Path) -> None:
-    """Made by a clock that was a day ahead: what depends on it is made once more, and that is all."""
-    (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
-    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
-
-    def run(*more: str) -> str:
-        done = subprocess.run([*command, *more], cwd=tmp_path, check=True, capture_output=True, text=True)
-        return done.stdout + done.stderr
-
-    run()
-    tomorrow = time.time() + 86_400
-    os.utime(tmp_path / "results/a", (tomorrow, tomorrow))
-    run()
-    assert "Nothing to be done" in run("--dry-run")
