@@ -58,7 +58,7 @@ def slice_to_file(source: dict[str, Any], uri: str, path: Path) -> dict[str, Any
     ------
     SourceFailed
         If tiledbsoma is missing, the experiment cannot be opened or has no such measurement
-        or layer, the filter is wrong, or no cell passes it.
+        or layer, the filter is wrong, no cell passes it, or the store's bytes are damaged.
     """
     try:
         import tiledbsoma
@@ -73,7 +73,8 @@ def slice_to_file(source: dict[str, Any], uri: str, path: Path) -> dict[str, Any
             experiment.axis_query(measurement, obs_query=wanted) as query,
         ):
             n_cells = _write(query, layer, path)
-    except (tiledbsoma.SOMAError, KeyError, ValueError) as error:
+    except (tiledbsoma.SOMAError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        # A damaged store ends in any of these, somewhere in C++ or in a part that is not there.
         raise SourceFailed(f"{uri}: {measurement}/{layer}, {source['obs_filter']}: {error}") from None
     return {"uri": uri, "obs_filter": source["obs_filter"], "n_cells": n_cells}
 
@@ -97,7 +98,9 @@ def _tables(query: Any) -> Iterator[tuple[pd.DataFrame, tuple[str, ...]]]:
 
 def _named(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     """Index by the best name there is; columns as text, numbers and truth values."""
-    index = next(name for name in names if name in table.columns)
+    index = next((name for name in names if name in table.columns), None)
+    if index is None:
+        raise ValueError(f"found none of the columns {', '.join(names)}")
     table = table.set_index(table[index].astype(str)).drop(columns=[index, "soma_joinid"], errors="ignore")
     table.index.name = None
     return table
