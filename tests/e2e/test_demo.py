@@ -25,7 +25,7 @@ def test_columns_and_coverage(scores: pd.DataFrame) -> None:
     assert list(scores.columns) == COLUMNS
     assert set(scores.dataset) == {"blood_sim", "pbmc68k"}
     assert scores.model.nunique() >= 9
-    assert scores[scores.model == "scvi"].fit_seed.nunique() >= 2
+    assert scores[scores.model == "scvi_inductive"].fit_seed.nunique() >= 2
     for control in ("noise", "oracle"):
         assert scores[scores.model == control].fit_seed.nunique() == 1
     assert scores[scores.model == "geneformer@demo"].pretrain_seed.nunique() >= 2

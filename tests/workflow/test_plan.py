@@ -24,7 +24,8 @@ def test_seeds_and_fits(catalogues) -> None:
     for dataset in study.datasets:
         assert plan[dataset, "pca", "train"] == 1
         assert plan[dataset, "pca", "all"] == 1
-        assert plan[dataset, "scvi", "train"] == len(study.seeds)
+        assert plan[dataset, "scvi_inductive", "train"] == len(study.seeds)
+        assert plan[dataset, "scvi_inductive", "all"] == 0
         assert plan[dataset, "harmony", "all"] == 1
         assert plan[dataset, "harmony", "train"] == 0
         assert plan[dataset, "noise", "none"] == 1  # a control
