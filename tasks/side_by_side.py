@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from contract.errors import UserError
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ def side_by_side(work: Callable[[int], T], n: int, *, jobs: int) -> Iterator[T]:
 
 
 def _do(work: Callable[[int], T], share: range, end: Connection, parent: int) -> None:
+    threadpool_limits(1)  # also because GNU's OpenMP waits for ever for threads that it had before the fork
     for number in share:
         if os.getppid() != parent:  # killed: nobody waits for the rest
             return

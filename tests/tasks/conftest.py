@@ -6,9 +6,13 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import sparse
+from scored import STUDY, score, write_data, write_run
 
 from atlas.ontology import Ontology
+from contract.files import write_json
+from contract.outcome import Outcome
 from tasks.cells import COLUMNS, Cells
 from tasks.knowledge import Knowledge
 
@@ -80,3 +84,38 @@ def embeddings(cells: Cells) -> dict[str, np.ndarray]:
     truth = np.eye(LEAVES)[code]
     noise = rng.normal(size=(len(cells), LEAVES))
     return {"oracle": truth + 0.05 * noise, "blurred": truth + 0.45 * noise, "noise": noise}
+
+
+@pytest.fixture
+def toy_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``tasks score`` with the small ontology."""
+    monkeypatch.setattr("tasks.score.cell_ontology", toy_ontology)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, cells: Cells, embeddings) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    (home / "mine.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+    write_data(home / "data", cells)
+    runs, blurred = home / "runs", embeddings["blurred"].astype(np.float32)
+    write_run(runs, blurred, model="pca", fit="train")
+    write_run(runs, blurred, model="pca", fit="all")
+    write_run(runs, embeddings["oracle"], model="oracle", fit="none", control=True)
+    write_run(runs, embeddings["noise"], model="noise", fit="none", seed=0, control=True)
+    write_run(runs, embeddings["noise"][::-1], model="noise", fit="none", seed=1, control=True)
+    write_run(runs, blurred, model="pca@corpus", fit="none", seed=1, checkpoint={"sha256": "0"})
+    no = Outcome(status="not_applicable", stage="fit", reason="one batch")
+    write_run(runs, None, model="harmony", fit="all", outcome=no)
+    failed = Outcome(status="failed", stage="embed", reason="out of luck", log_tail="…")
+    write_run(runs, None, model="broken", fit="train", outcome=failed)
+    overlap = home / "corpora" / "corpus" / "overlap-toy.json"
+    write_json(overlap, {"exposure": "none", "reason": "nothing shared"})
+    return home
+
+
+@pytest.fixture(scope="module")
+def rows(home: Path) -> pd.DataFrame:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.score.cell_ontology", toy_ontology)
+        assert score(home) == 0
+    return pd.read_parquet(home / "scores" / "toy.parquet")

@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import yaml
-from conftest import toy_ontology
+from scored import N_ROWS, folders, score, write_data, write_run
 
 from contract.cli import dispatch
-from contract.files import write_json
 from contract.outcome import Outcome
 from metrics import silhouette_label
 from tasks.__main__ import COMMANDS
@@ -20,116 +18,7 @@ from tasks.geometry import whiten
 from tasks.rows import SCHEMA, table
 from tasks.table import TASKS
 
-STUDY = {
-    "study": "mine",
-    "title": "Mine",
-    "datasets": ["toy"],
-    "models": ["pca", "oracle", "noise", "harmony", "broken", "pca@corpus"],
-    "seeds": 2,
-    "tasks": ["integration", "annotation"],
-    "reference": "pca",
-    "primary": {
-        "integration": {"metric": "silhouette_label", "margin": 0.02},
-        "annotation": {"metric": "balanced_accuracy", "readout": "logistic", "margin": 0.02},
-    },
-    "level": 0.95,
-}
-N_ROWS = sum(
-    len(TASKS[name].metrics_of(readout))
-    for name in STUDY["tasks"]
-    for readout in TASKS[name].readouts or (None,)
-)
-
-
-@pytest.fixture(autouse=True)
-def _toy_ontology(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.score.cell_ontology", toy_ontology)
-
-
-def write_data(folder: Path, cells: Cells, *, status: str = "ok") -> Path:
-    folder.mkdir(parents=True)
-    frame = pd.DataFrame({"cell": [f"c{i}" for i in range(len(cells))]})
-    for name in ("label", "ontology_id", "batch", "unit", "part"):
-        frame[name] = getattr(cells, name)
-    frame.to_parquet(folder / "truth.parquet", index=False)
-    np.save(folder / "reference.npy", cells.reference)
-    Outcome(status=status, stage="prepare", reason="" if status == "ok" else "not counts").write(
-        folder / "outcome.json"
-    )
-    return folder
-
-
-def write_run(
-    folder: Path, Z: np.ndarray | None, *, model: str, fit: str, seed: int = 0, **facts: object
-) -> Path:
-    folder = folder / model / f"fit-{fit}" / f"seed-{seed}"
-    folder.mkdir(parents=True)
-    outcome = facts.pop("outcome", Outcome(status="ok", stage="embed"))
-    np.save(folder / "embedding.npy", np.zeros((0, 0), dtype=np.float32) if Z is None else Z)
-    outcome.write(folder / "outcome.json")
-    run = {"dataset": "toy", "model": model, "fit": fit, "seed": seed, "control": False, "checkpoint": None}
-    run |= {"card": {"name": model, "saw": ["counts"]}, "options": {}, **facts}
-    write_json(folder / "run.json", run)
-    write_json(folder / "cost.json", {"seconds": {"embed": 1.0}})
-    return folder
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, cells: Cells, embeddings) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    (home / "mine.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
-    write_data(home / "data", cells)
-    runs, blurred = home / "runs", embeddings["blurred"].astype(np.float32)
-    write_run(runs, blurred, model="pca", fit="train")
-    write_run(runs, blurred, model="pca", fit="all")
-    write_run(runs, embeddings["oracle"], model="oracle", fit="none", control=True)
-    write_run(runs, embeddings["noise"], model="noise", fit="none", seed=0, control=True)
-    write_run(runs, embeddings["noise"][::-1], model="noise", fit="none", seed=1, control=True)
-    write_run(runs, blurred, model="pca@corpus", fit="none", seed=1, checkpoint={"sha256": "0"})
-    no = Outcome(status="not_applicable", stage="fit", reason="one batch")
-    write_run(runs, None, model="harmony", fit="all", outcome=no)
-    failed = Outcome(status="failed", stage="embed", reason="out of luck", log_tail="…")
-    write_run(runs, None, model="broken", fit="train", outcome=failed)
-    overlap = home / "corpora" / "corpus" / "overlap-toy.json"
-    write_json(overlap, {"exposure": "none", "reason": "nothing shared"})
-    return home
-
-
-def folders(home: Path) -> list[Path]:
-    return sorted(path.parent for path in (home / "runs").rglob("run.json"))
-
-
-def score(
-    home: Path,
-    *,
-    data: Path | None = None,
-    dataset: str = "toy",
-    runs=None,
-    out: str = "toy",
-    tasks: tuple[str, ...] = ("annotation", "integration"),
-    jobs: int = 1,
-) -> int:
-    argv = ["score", "--study", home / "mine.yaml", "--dataset", dataset, "--data", data or home / "data"]
-    argv += [
-        "--jobs",
-        str(jobs),
-        "--tasks",
-        *tasks,
-        "--embeddings",
-        *(runs or folders(home)),
-        "--overlaps",
-        home / "corpora/corpus/overlap-toy.json",
-    ]
-    argv += ["--cache", home / "cache", "--out", home / "scores" / f"{out}.parquet"]
-    return dispatch("tasks", COMMANDS, about="", argv=[str(word) for word in argv])
-
-
-@pytest.fixture(scope="module")
-def rows(home: Path) -> pd.DataFrame:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.score.cell_ontology", toy_ontology)
-        assert score(home) == 0
-    return pd.read_parquet(home / "scores" / "toy.parquet")
+pytestmark = pytest.mark.usefixtures("toy_terms")
 
 
 def test_columns_and_types(home: Path, rows: pd.DataFrame) -> None:
@@ -301,70 +190,6 @@ def test_a_data_set_that_could_not_be_prepared(home: Path, tmp_path: Path, cells
     assert len(found) == 2 * N_ROWS
     assert set(found.reason) == {"prepare: not counts"}
     assert found.value.isna().all()
-
-
-@pytest.mark.parametrize(
-    ("Z", "told"),
-    [
-        (np.zeros((359, 4)), "has shape (359, 4), not one row for each of 360 cells"),
-        (np.zeros((360, 0)), "has shape (360, 0)"),
-        (np.full((360, 2), np.nan), "is not finite in 360 of 360 cells"),
-        (np.full((360, 2), "a"), "holds <U1, not numbers"),
-    ],
-)
-def test_arrays_that_are_no_embedding(home: Path, tmp_path: Path, Z: np.ndarray, told: str) -> None:
-    assert score(home, runs=[write_run(tmp_path, Z, model="pca", fit="train")], out="bad") == 0
-    found = pd.read_parquet(home / "scores" / "bad.parquet")
-    assert set(found.status) == {"failed"}
-    assert found.reason.str.startswith("score: embedding.npy ").all()
-    assert found.reason.str.contains(told, regex=False).all()
-
-
-def test_pickles_are_not_opened(home: Path, tmp_path: Path) -> None:
-    folder = write_run(tmp_path, None, model="pca", fit="train")
-    np.save(folder / "embedding.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert score(home, runs=[folder], out="pickle") == 0
-    found = pd.read_parquet(home / "scores" / "pickle.parquet")
-    assert set(found.status) == {"failed"}
-
-
-MISTAKES = {
-    "other data set": (
-        lambda h, t: {"dataset": "toi"},
-        "mine.yaml: datasets: found no 'toi'; did you mean 'toy'",
-    ),
-    "nothing prepared": (lambda h, t: {"data": t}, "outcome.json: found no such file"),
-    "no embedding": (lambda h, t: {"runs": [t / "nothing"]}, "outcome.json: found no such file"),
-    "embedding of another data set": (
-        lambda h, t: {"runs": [write_run(t, None, model="pca", fit="all", dataset="toys")]},
-        "--embeddings pca fit-all seed-0: found an embedding of 'toys'",
-    ),
-    "contestant of another study": (
-        lambda h, t: {"runs": [write_run(t, None, model="pcaa", fit="all")]},
-        "found no contestant of the study; did you mean 'pca'",
-    ),
-    "the same run twice": (lambda h, t: {"runs": folders(h)[:1] * 2}, "found two folders of this run"),
-}
-
-
-@pytest.mark.parametrize(("change", "told"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_mistakes_are_one_line(home: Path, tmp_path: Path, capsys, change, told: str) -> None:
-    failed = Outcome(status="failed", stage="embed", reason="-")
-    arguments = change(home, tmp_path)
-    for folder in arguments.get("runs", []):
-        if folder.is_relative_to(tmp_path) and folder.is_dir():
-            failed.write(folder / "outcome.json")
-    assert score(home, **arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert told in line
-
-
-def test_truth_and_reference_must_agree(home: Path, tmp_path: Path, cells: Cells, capsys) -> None:
-    data = write_data(tmp_path / "data", cells)
-    np.save(data / "reference.npy", cells.reference[:-1])
-    assert score(home, data=data) == 2
-    assert "reference.npy: found 359 rows; expected 360" in capsys.readouterr().err
 
 
 def test_rows_must_have_all_columns() -> None:

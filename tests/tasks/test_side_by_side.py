@@ -2,11 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from contract.errors import UserError
 from tasks.side_by_side import side_by_side
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3, 9])
@@ -46,3 +51,32 @@ def test_a_killed_process_is_told() -> None:
 
     with pytest.raises(ChildProcessError, match="killed"):
         list(side_by_side(killed, 6, jobs=2))
+
+
+AFTER_THREADS = """
+import numpy as np
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_info, threadpool_limits
+from tasks.side_by_side import side_by_side
+
+def work(number):
+    Z = np.random.default_rng(number).normal(size=(3000, 8))
+    return float(KMeans(4, n_init=1, random_state=0).fit(Z).inertia_)
+
+with threadpool_limits(2, "openmp"):
+    alone = [work(number) for number in range(3)]
+    np.testing.assert_allclose(list(side_by_side(work, 3, jobs=2)), alone)
+"""
+
+
+def test_who_had_threads_of_openmp_before_may_still_fork() -> None:
+    """GNU's OpenMP waits for ever, in a forked process, for the threads that it had before the fork."""
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_THREADS],
+        cwd=ROOT,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
