@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
+from contract.progress import Progress
 from metrics import Undefined, balanced_accuracy
 
 K = 15
@@ -18,6 +19,8 @@ STRENGTHS = (0.01, 0.1, 1.0)
 """Inverse L2 penalties that the logistic probe may choose from; 1.0 where it cannot choose."""
 FOLDS = 3
 MAX_ITER = 1000
+BLOCK = 50_000
+"""Test cells that are asked at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -94,10 +97,12 @@ def _choose(Z: np.ndarray, label: np.ndarray, unit: np.ndarray) -> float:
     folds = [cut for cut in cuts if all(len(set(label[side])) > 1 for side in cut)]
     if not folds:
         return STRENGTHS[-1]
-    gains = [
+    told = Progress("annotation: penalties", len(STRENGTHS))
+    tried = (
         np.mean([_held_out(Z, label, fit, test, strength=strength) for fit, test in folds])
         for strength in STRENGTHS
-    ]
+    )
+    gains = list(told(tried, size=lambda _: 1))
     return STRENGTHS[int(np.argmax(gains))]
 
 
@@ -113,6 +118,8 @@ def _fit(Z: np.ndarray, label: np.ndarray, *, strength: float) -> LogisticRegres
 
 
 def _predict(probe: KNeighborsClassifier | LogisticRegression, Z_test: np.ndarray) -> Prediction:
-    probability = probe.predict_proba(Z_test)
+    told = Progress("annotation: cells", len(Z_test))
+    blocks = (probe.predict_proba(Z_test[start : start + BLOCK]) for start in range(0, len(Z_test), BLOCK))
+    probability = np.concatenate(list(told(blocks, size=len)))
     best = probability.argmax(axis=1)
     return Prediction(label=probe.classes_[best], confidence=probability[np.arange(len(best)), best])

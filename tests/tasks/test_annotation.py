@@ -231,7 +231,9 @@ def test_a_broken_probe_is_a_result(score, cells: Cells, embeddings, monkeypatch
     assert found["logistic", "accuracy", "set"].reason == "FloatingPointError: too much"
 
 
-def test_knn_by_its_definition(cells: Cells, embeddings) -> None:
+@pytest.mark.parametrize("block", [50_000, 7])
+def test_knn_by_its_definition(cells: Cells, embeddings, monkeypatch, block: int) -> None:
+    monkeypatch.setattr("tasks.probes.BLOCK", block)
     Z, fit, test = embeddings["blurred"], cells.part == "train", cells.part == "test"
     label = cells.label[fit].astype(str)
     names = np.unique(label)
