@@ -20,7 +20,7 @@ from scipy import sparse
 from atlas.blocks import CountsFile, write_cells
 from atlas.stored import open_stored
 from contract.errors import UserError
-from contract.files import atomic, read_json, sha256, write_json
+from contract.files import atomic, read_json, read_table, sha256, write_json
 from contract.outcome import Outcome
 
 PARTS = ("train", "all")
@@ -70,7 +70,7 @@ def read_member(folder: Path, *, part: str) -> Member:
         obs, var = stored.obs.frame(list(OBS_COLUMNS)), stored.var["X"].frame(["symbol"])
     kept = np.ones(len(obs), dtype=bool)
     if part == "train":
-        kept = (pd.read_parquet(folder / "split.parquet")["part"] == "train").to_numpy()
+        kept = (read_table(folder / "split.parquet")["part"] == "train").to_numpy()
         if not kept.any():
             raise UserError(
                 where,

@@ -12,7 +12,7 @@ import anndata as ad
 import pandas as pd
 
 from contract.errors import UserError
-from contract.files import atomic, read_json
+from contract.files import atomic, read_json, read_table
 
 COLUMNS = ("label", "ontology_id")
 
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
     """Write the table; a corpus without cells gives one without rows."""
     cells = ad.read_h5ad(args.corpus / "cells.h5ad", backed="r").obs_names.astype(str).tolist()
     datasets = read_json(args.corpus / "corpus.json")["datasets"] if cells else []
-    table = labels_of(cells, {name: pd.read_parquet(args.data / name / "truth.parquet") for name in datasets})
+    table = labels_of(cells, {name: read_table(args.data / name / "truth.parquet") for name in datasets})
     with atomic(args.out) as path:
         table.to_parquet(path, index=False)
     print(f"{args.out}: {int(table['label'].notna().sum())} of {len(table)} cells named")

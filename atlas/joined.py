@@ -20,7 +20,7 @@ from atlas.cut import common_cut
 from atlas.ontology import Ontology, cell_ontology
 from atlas.same_donors import UNKNOWN, Joined, Own, join_donors, told
 from contract.errors import UserError
-from contract.files import atomic, read_json, sha256, write_json
+from contract.files import atomic, read_json, read_table, sha256, write_json
 from contract.outcome import Outcome
 
 COLUMNS = ("assay", "tissue", "organism")
@@ -38,7 +38,7 @@ def join(folders: Sequence[Path], ontology: Ontology) -> tuple[ad.AnnData, dict[
         If a data set failed, they are of two organisms, share no gene, or one is named twice.
     """
     _check(folders)
-    truths = [pd.read_parquet(folder / "truth.parquet").reset_index(drop=True) for folder in folders]
+    truths = [read_table(folder / "truth.parquet").reset_index(drop=True) for folder in folders]
     own = [_own(folder, truth) for folder, truth in zip(folders, truths, strict=True)]
     genes = sorted(set.intersection(*(set(one.cells.var_names) for one in own)))
     if not genes:

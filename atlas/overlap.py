@@ -21,7 +21,7 @@ from scipy import sparse
 
 from atlas.corpus import measured_column
 from contract.errors import UserError
-from contract.files import read_json, write_json
+from contract.files import read_json, read_table, write_json
 
 ROWS = 4096
 """Cells that are read at once."""
@@ -279,7 +279,7 @@ def main(args: argparse.Namespace) -> int:
         ad.read_h5ad(args.corpus / "cells.h5ad", backed="r"),
         read_json(args.corpus / "corpus.json"),
         target=ad.read_h5ad(args.dataset_dir / "cells.h5ad", backed="r"),
-        parts=pd.read_parquet(args.dataset_dir / "split.parquet")["part"].to_numpy(dtype=str),
+        parts=read_table(args.dataset_dir / "split.parquet")["part"].to_numpy(dtype=str),
         report=read_json(args.dataset_dir / "report.json"),
     )
     write_json(args.out, result)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from contract.errors import UserError
-from contract.files import read_json, write_json
+from contract.files import read_json, read_table, write_json
 
 MOST = 10_000
 FEWEST = 5
@@ -77,5 +77,5 @@ def read_truth(folder: Path) -> pd.DataFrame:
     path = folder / "truth.parquet"
     if not path.is_file():
         raise UserError(str(path), found="no such file", todo="run `python -m atlas prepare` first")
-    truth = pd.read_parquet(path, columns=["label", "batch", "donor"])
+    truth = read_table(path, columns=["label", "batch", "donor"])
     return truth.astype("object").where(truth.notna() & (truth != ""), "not stated")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import NotApplicable, UserError, printable
-from contract.files import read_json, sha256, write_json
+from contract.files import read_json, read_table, sha256, write_json
 from models.supervise import end_with_parent
 
 if TYPE_CHECKING:
@@ -149,9 +149,7 @@ def _require(cells: "Cells") -> None:
 
 def _read_rows(path: Path, cells: "Cells") -> "pd.DataFrame":
     """A table with a row a cell, in the order of ``cells``."""
-    import pandas as pd
-
-    table = pd.read_parquet(path)
+    table = read_table(path)
     if not table["cell"].astype(str).tolist() == cells.obs_names.tolist():
         raise UserError(str(path), found="other cells than in cells.h5ad", expected="the same, in order")
     return table.set_index(cells.obs_names)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from contract.errors import UserError
-from contract.files import read_json
+from contract.files import read_json, read_table
 from models.labelled import Labels
 
 FILES = ("fold.json", "train.parquet", "test.parquet", "questions.parquet")
@@ -61,7 +61,7 @@ def read_fold(folder: Path, cells: pd.Index) -> Fold:
                 str(folder / name), found="no such file", todo="run `python -m tasks folds` first"
             )
     about = read_json(folder / "fold.json")
-    train, test, asked = (pd.read_parquet(folder / name) for name in FILES[1:])
+    train, test, asked = (read_table(folder / name) for name in FILES[1:])
     _check_leak(train, test, shared_groups=about["shared_groups"], where=str(folder / "train.parquet"))
     labels = Labels(**{name: _text(train[name]) for name in ("label", "ontology_id", "unit")})
     return Fold(

@@ -209,7 +209,7 @@ def write_predictions(path: Path, tables: Sequence[Path], *, seed: int) -> None:
     columns = [("fold", pa.string()), ("question", pa.string()), ("cell", pa.string())]
     columns += [("predicted", pa.string()), ("unseen_score", pa.float64())]
     empty = pa.schema(columns).empty_table()
-    read = [pq.read_table(table).replace_schema_metadata(None) for table in tables]
+    read = [pq.read_table(table, use_threads=False).replace_schema_metadata(None) for table in tables]
     with atomic(path) as temporary:
         whole = pa.concat_tables([empty, *read], promote_options="permissive")
         whole = whole.append_column("seed", pa.repeat(pa.scalar(seed, pa.int64()), whole.num_rows))

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.files import read_table
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,7 +16,7 @@ def write_training_labels(truth: Path, path: Path) -> None:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    table = pq.read_table(truth, columns=["cell", "label", "ontology_id", "unit", "part"])
+    table = pq.read_table(truth, columns=["cell", "label", "ontology_id", "unit", "part"], use_threads=False)
     pq.write_table(table.filter(pc.equal(table["part"], "train")).drop_columns(["part"]), path)
 
 
@@ -25,7 +27,7 @@ def read_training_labels(path: Path, cells: "pd.Index") -> "Labels":
 
     from models.labelled import Labels
 
-    table = pd.read_parquet(path).set_index("cell").reindex(cells.astype(str))
+    table = read_table(path).set_index("cell").reindex(cells.astype(str))
 
     def text(name: str) -> np.ndarray:
         return np.array([None if pd.isna(v) else str(v) for v in table[name]], dtype=object)

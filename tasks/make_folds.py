@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from contract.errors import NotApplicable
-from contract.files import write_json
+from contract.files import read_table, write_json
 from contract.outcome import Outcome
 from tasks.cells import prepared_outcome, text
 from tasks.folds import Fold, make_folds, questions
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
 
 def write_folds(protocol: Protocol, *, data: Path, out: Path) -> int:
     """Write every fold and ``questions.json``; return how many folds there are."""
-    truth = pd.read_parquet(data / "truth.parquet")
+    truth = read_table(data / "truth.parquet")
     label, unit = text(truth[protocol.label]), text(truth["unit"])
     folds = make_folds(protocol, group=_groups(protocol, truth, data), unit=unit, label=label)
     about = {}
