@@ -91,7 +91,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", default="tiny", help="size of the recipes")
     parser.add_argument("--shape", type=int, nargs=3, metavar=("L", "D", "S"), help="such as 12 512 1024")
     parser.add_argument("--batch-cells", type=int, help="cells a batch, instead of the recipe's")
-    parser.add_argument("--steps", type=int, default=5, help="timed steps, after one that is not")
+    parser.add_argument(
+        "--steps", type=int, default=5, help="timed steps, after one that is not (two, if compiled)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="let torch compile the blocks")
     return parser.parse_args()
@@ -126,22 +128,24 @@ def measure(design: Design, cells: AnnData, *, steps: int, device: torch.device,
     if told is not None:
         corpus = dataclasses.replace(corpus, counts=Marked(corpus.counts, told.marks))
     stepper = Stepper(network, design.size.training, ranks=Ranks(), compile=compile, count_after=0.0)
-    data_seconds, batches = _batches(corpus.on(device), design, steps=steps, device=device)
+    untimed = 1 + compile  # the first step counts FLOPs; what is compiled is compiled in the next
+    data_seconds, batches = _batches(corpus.on(device), design, steps=untimed + steps, device=device)
     with repeatable(device):
-        stepper(batches[0], rate=1e-4, seed=[0, 0])
+        for number, batch in enumerate(batches[:untimed]):
+            stepper(batch, rate=1e-4, seed=[0, number])
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         begun = clock(device)
-        for number, batch in enumerate(batches[1:], start=1):
+        for number, batch in enumerate(batches[untimed:], start=untimed):
             stepper(batch, rate=1e-4, seed=[0, number])
         seconds = clock(device) - begun
-    real, padded = _tokens(batches[1:])
+    real, padded = _tokens(batches[untimed:])
     at_once = max(batch.ids.shape[1] for batch in batches) * design.size.training.batch_cells
     all_real, _ = _tokens(batches)
     return {
         "parameters": sum(weight.numel() for weight in network.parameters()),
         "tokens_per_second": round(real / seconds, 1),
-        "cells_per_second": round(sum(len(batch.ids) for batch in batches[1:]) / seconds, 2),
+        "cells_per_second": round(sum(len(batch.ids) for batch in batches[untimed:]) / seconds, 2),
         "flops_per_second": stepper.flops_per_token * real / seconds,
         "padding": round(1 - real / padded, 4),
         "data_tokens_per_second": round(all_real / data_seconds, 1),
@@ -154,12 +158,12 @@ def measure(design: Design, cells: AnnData, *, steps: int, device: torch.device,
 def _batches(
     corpus: Corpus, design: Design, *, steps: int, device: torch.device
 ) -> tuple[float, list[Batch]]:
-    """Whole batches for one step more than is timed, and the seconds that reading and tokenising took."""
+    """Whole batches, one a step, and the seconds that reading and tokenising took."""
     begun, found, epoch = clock(device), [], 0
     wanted = min(design.size.training.batch_cells, len(corpus))
-    while len(found) <= steps:
+    while len(found) < steps:
         made = shuffled(corpus, batch_cells=wanted, seed=0, epoch=epoch)
-        found += [batch for batch in islice(made, steps + 1 - len(found)) if len(batch.ids) == wanted]
+        found += [batch for batch in islice(made, steps - len(found)) if len(batch.ids) == wanted]
         epoch += 1
     return clock(device) - begun, found
 
