@@ -73,8 +73,9 @@ def slice_to_file(source: dict[str, Any], uri: str, path: Path) -> dict[str, Any
             experiment.axis_query(measurement, obs_query=wanted) as query,
         ):
             n_cells = _write(query, layer, path)
-    except (tiledbsoma.SOMAError, RuntimeError, LookupError, TypeError, ValueError) as error:
-        # A damaged store ends in any of these, somewhere in C++ or in a part that is not there.
+    except OSError:  # the place that is written to, such as a full disk
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged store ends in any kind, in C++ or at a missing part
         raise SourceFailed(f"{uri}: {measurement}/{layer}, {source['obs_filter']}: {error}") from None
     return {"uri": uri, "obs_filter": source["obs_filter"], "n_cells": n_cells}
 
@@ -113,6 +114,8 @@ def _blocks(query: Any, layer: str) -> Iterator[sparse.csr_matrix]:
     for counts, (rows, columns) in query.X(layer).blockwise(axis=0, size=ROWS).scipy():
         if not (np.array_equal(rows, cells[done : done + len(rows)]) and np.array_equal(columns, genes)):
             raise ValueError("cells or genes come in another order than their tables")
+        if not counts.nnz:  # a fragment whose commit is gone is not read, without a word
+            raise ValueError(f"found no value of {len(rows)} cells in a row")
         done += len(rows)
         yield sparse.csr_matrix(counts)
     if done != len(cells):

@@ -40,6 +40,26 @@ def test_what_is_whole_is_read(experiment: Path, tmp_path: Path) -> None:
     assert sliced(experiment, tmp_path / "slice.h5ad") == N_SLICED
 
 
+def test_each_file_gone_or_empty(experiment: Path) -> None:
+    """Refused, or not needed: the same cells with the same counts."""
+    own, out = experiment.with_name("own"), experiment.with_name("slice.h5ad")
+    assert sliced(experiment, out) == N_SLICED
+    whole, files = out.read_bytes(), sorted(path for path in experiment.rglob("*") if path.is_file())
+    n_refused = 0
+    for spoil in (Path.unlink, lambda path: path.write_bytes(bytes(path.stat().st_size))):
+        for file in files:
+            shutil.rmtree(own, ignore_errors=True)
+            out.unlink(missing_ok=True)
+            shutil.copytree(experiment, own)
+            spoil(own / file.relative_to(experiment))
+            if sliced(own, out) is None:
+                n_refused += 1
+                assert not out.exists(), f"{file}: a slice that was refused left a file"
+            else:
+                assert out.read_bytes() == whole, f"{file}: another slice, without a word"
+    assert n_refused > len(files) / 2
+
+
 @given(which=st.integers(0, 10_000), damage=DAMAGE, how=st.sampled_from(["damaged", "gone", "zeros"]))
 @often(150)
 def test_stores_with_damage(experiment: Path, which: int, damage: tuple, how: str) -> None:
